@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from flask_alipay.exceptions import BadNotification
 from flask_alipay.protocol.batch_notification import (
+    REFUNDED,
     RefundBatchNotification,
     RefundResult,
     TransferBatchNotification,
@@ -60,7 +61,7 @@ def test_a_refund_is_read() -> None:
     batch = refunds(f"{TRADE_NO}^88.88^SUCCESS")
     assert (batch.batch_no, batch.notify_id) == ("20260131001", "n1")
     assert batch.results == (RefundResult(TRADE_NO, 8888, "SUCCESS"),)
-    assert batch.results[0].succeeded
+    assert batch.results[0].code == REFUNDED
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,7 @@ def test_a_refund_is_read() -> None:
 )
 def test_the_fee_and_the_royalties_of_a_refund_are_ignored(rest: str) -> None:
     batch = refunds(f"{TRADE_NO}^88.88^SUCCESS{rest}#{TRADE_NO[:-1]}9^1.00^SUCCESS")
-    assert [(result.refund_fen, result.succeeded) for result in batch.results] == [
+    assert [(result.refund_fen, result.code == REFUNDED) for result in batch.results] == [
         (8888, True),
         (100, True),
     ]
@@ -84,7 +85,7 @@ def test_the_fee_and_the_royalties_of_a_refund_are_ignored(rest: str) -> None:
 @pytest.mark.parametrize("code", ["TRADE_HAS_CLOSED", "REFUND_TRADE_FEE_ERROR", "success"])
 def test_anything_but_success_is_a_failure_with_its_reason(code: str) -> None:
     [result] = refunds(f"{TRADE_NO}^88.88^{code}").results
-    assert not result.succeeded
+    assert result.code != REFUNDED
     assert result.code == code
 
 

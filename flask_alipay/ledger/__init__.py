@@ -8,8 +8,8 @@
     the result of a settled report, and the application's classes
 ``statements``, ``tables``, ``exact_text``
     the guarded ``UPDATE`` and the other statements for payments
-``refunds``, ``refund_results``
-    the rows of refunds, and results that Alipay reports for a single refund
+``refunds``, ``reported_refunds``
+    the rows of refunds with their results, and the refunds that a trade's reports state
 ``transfers``, ``transfer_updates``, ``transfer_transitions``
     the rows of transfers, the changes that a report makes to one, and the table of states
 ``authorizations``, ``authorization_rows``, ``authorization_updates``, ``authorization_transitions``

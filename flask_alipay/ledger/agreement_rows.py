@@ -13,8 +13,8 @@ from ..exceptions import LedgerUnavailable
 from ..protocol.agreements import AgreementStatus
 from .agreement_updates import is_second, payment_values
 from .exact_text import exactly
-from .session import LedgerSession
-from .tables import change, columns_of, entity_of, version_of
+from .session import LedgerSession, change
+from .tables import columns_of, entity_of, version_of
 
 logger = logging.getLogger("flask_alipay")
 

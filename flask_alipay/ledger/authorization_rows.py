@@ -11,8 +11,8 @@ from sqlalchemy import inspect, select, update
 from ..exceptions import LedgerUnavailable
 from .authorization_updates import apply_payment
 from .exact_text import exactly
-from .session import LedgerSession
-from .tables import change, columns_of, entity_of, version_of
+from .session import LedgerSession, change
+from .tables import columns_of, entity_of, version_of
 
 logger = logging.getLogger("flask_alipay")
 

@@ -42,7 +42,7 @@ from sqlalchemy.orm import Session, scoped_session
 
 from ..exceptions import CallbackFailed, TransactionEnded
 from .errors import is_serialization_error, mysql_errno
-from .session import MYSQL, driver_of, is_open, transaction_state
+from .session import MYSQL, LedgerSession, driver_of, is_open, transaction_state
 
 logger = logging.getLogger("flask_alipay")
 
@@ -90,29 +90,31 @@ _SAVEPOINT = "flask_alipay_callback"
 
 # Key in a session's ``info`` while a callback runs.
 _GUARDED = "flask_alipay.ledger.callbacks"
-# The active guards by connection. All share one listener: adding and removing one around each
-# callback takes longer than the callback's statement, and a listener for the connection's commit
-# would slow each statement.
+# The active guards by connection.
 _guards: dict[Connection, TransactionGuard] = {}
+# SQLAlchemy's connection objects last as long as a transaction: those without callbacks have no
+# listener, and none is removed. A listener for the connection's commit would slow each statement.
+_observed: WeakSet[Connection] = WeakSet()
 _listening: WeakSet[Dialect] = WeakSet()
 
 
 def run_callbacks(
-    session: Session,
-    connection: Connection,
+    ledger_session: LedgerSession,
+    model: Any,
     callbacks: Sequence[Callable[[Any], object]],
     payment: Any,
     registry: Callable[[], Any] | None = None,
 ) -> None:
     """Call each callback with the payment, in order, and flush the session after each.
 
-    :param session: the application's session, in the ledger's transaction.
-    :param connection: the connection on which the session has the payment.
+    :param ledger_session: the application's session, in the ledger's transaction.
+    :param model: the class whose row the transaction has changed.
     :param registry: returns the application's current session, for async callbacks.
     :raises CallbackFailed: if a callback raises, cannot be run to completion or ends the
         transaction; the caller rolls back.
     """
-    transaction = TransactionGuard(session, connection)
+    session = ledger_session.session
+    transaction = TransactionGuard(session, *ledger_session.open_connection(model))
 
     def check_session() -> None:
         found = session if registry is None else registry()
@@ -224,21 +226,21 @@ class TransactionGuard:
 
     :param session: the session.
     :param connection: the transaction's connection.
+    :param open_: whether the driver has a transaction; ``None``: it does not know.
     """
 
-    def __init__(self, session: Session, connection: Connection) -> None:
+    def __init__(self, session: Session, connection: Connection, open_: bool | None) -> None:
         self._session = session
         self._of_session = session.get_transaction()
         self._connection = connection
         self._of_connection = connection.get_transaction()
-        # ``None``: the driver does not know. On a connection in autocommit mode there is no
-        # transaction to end.
-        self._open = is_open(connection)
+        # On a connection in autocommit mode there is no transaction to end.
+        self._open = open_
         # The first error since the callback was called.
         self._error: BaseException | None = None
         # The error with which the database has rolled the transaction back.
         self._lost: BaseException | None = None
-        if connection.dialect not in _listening:
+        if connection not in _observed:
             _listen(connection)
 
     def __enter__(self) -> None:
@@ -332,12 +334,12 @@ class TransactionGuard:
 
 
 def _listen(connection: Connection) -> None:
-    """Listen to the statements and errors of an engine's connections."""
-    _listening.add(connection.dialect)
-    for name in ("do_execute", "do_executemany"):
-        event.listen(connection.engine, name, _refuse_statement)
-    event.listen(connection.engine, "do_execute_no_params", _refuse_without_parameters)
-    event.listen(connection.engine, "handle_error", _on_error)
+    """Listen to a connection's statements, and to all errors of its engine."""
+    _observed.add(connection)
+    event.listen(connection, "before_cursor_execute", _refuse_statement)
+    if connection.dialect not in _listening:
+        _listening.add(connection.dialect)
+        event.listen(connection.engine, "handle_error", _on_error)
 
 
 @event.listens_for(Session, "before_commit")
@@ -346,16 +348,13 @@ def _refuse_commit(session: Session) -> None:
         raise TransactionEnded(_MUST_NOT)
 
 
-def _refuse_statement(cursor: object, statement: str, parameters: object, context: Any) -> None:
-    if _guards:
-        _refuse_without_parameters(cursor, statement, context)
-
-
-def _refuse_without_parameters(cursor: object, statement: str, context: Any) -> None:
-    guard = _guards.get(context.root_connection)
+def _refuse_statement(
+    connection: Connection, cursor: object, statement: str, *others: object
+) -> None:
+    guard = _guards.get(connection)
     if guard is not None:
         guard.check_open()
-        on_mariadb = context.dialect.name in MYSQL
+        on_mariadb = connection.dialect.name in MYSQL
         if (_FORBIDDEN_ON_MARIADB if on_mariadb else _FORBIDDEN).match(statement):
             raise TransactionEnded(_MUST_NOT)
 

@@ -19,8 +19,7 @@ from ..models import PaymentMixin, utc_now
 from ..protocol.credentials import CREDENTIAL_NAMES, mask_credential_fields
 from .errors import describe_error
 from .exact_text import exactly
-from .session import LedgerSession
-from .statements import insert_row
+from .session import LedgerSession, insert_row
 from .tables import columns_of, entity_of
 
 logger = logging.getLogger("flask_alipay")

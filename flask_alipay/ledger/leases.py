@@ -29,9 +29,9 @@ from ..protocol.trade_status import TradeStatus
 from ..protocol.transfers import TransferStatus
 from .query_schedule import RECONCILE_LEASE
 from .refunds import PROCESSING
-from .session import LedgerSession
+from .session import LedgerSession, change
 from .statements import is_serialization_failure
-from .tables import change, columns_of, entity_of, version_of
+from .tables import columns_of, entity_of, version_of
 
 #: The duration of a lease: longer than a query can take, retries included.
 LEASE = timedelta(minutes=2)

@@ -26,13 +26,14 @@ from ..exceptions import (
     QueryRequired,
     UnknownPayment,
 )
+from ..protocol.batch_notification import REFUNDED
 from ..protocol.conversion import format_amount
 from ..protocol.notification import Notification
 from .callbacks import run_callbacks
 from .errors import is_outage, ledger_unavailable
 from .journal import Journal, JournalEntry
-from .refund_results import RefundResultWriter, record_known_refund
-from .refunds import SUCCESS, RefundLedger
+from .refunds import SUCCESS, RefundResultWriter
+from .reported_refunds import ReportedRefunds, record_known_refund
 from .session import LedgerSession
 from .settlement import Callback, Models, Settlement
 from .statements import is_serialization_failure, payment_statements
@@ -92,12 +93,12 @@ class Ledger:
         self._has_token = has_token
 
     @cached_property
-    def refunds(self) -> RefundLedger | None:
+    def refunds(self) -> ReportedRefunds | None:
         """The rows of refunds; ``None`` if the application has no class for them."""
         Payment, Refund = self._models.Payment, self._models.Refund
         if Refund is None:
             return None
-        return RefundLedger(self._session, Payment, Refund, self._merchant)
+        return ReportedRefunds(self._session, Payment, Refund, self._merchant)
 
     def find(self, out_trade_no: str) -> Any | None:
         """Return a payment of this merchant as the database has it now, or ``None``.
@@ -275,8 +276,7 @@ class Ledger:
             # A duplicate, or an outdated report, ends here.
             return self._finish(entry, update, None)
         payment = self._read(number)
-        if self.refunds is not None:
-            update = self._record_refund(self.refunds, notification, update, payment)
+        update = self._record_refund(notification, update, payment)
         if payment.out_order_no is not None or payment.external_agreement_no is not None:
             self._record_granted(update, payment)
         return self._finish(entry, update, payment)
@@ -307,10 +307,11 @@ class Ledger:
         return make_update(parse_events(cell), refund_fen if paid else 0) if updated else None
 
     def _record_refund(
-        self, refunds: RefundLedger, notification: Notification, update: LedgerUpdate, payment: Any
+        self, notification: Notification, update: LedgerUpdate, payment: Any
     ) -> LedgerUpdate:
         """Record the refund that a report states, in the row of the refund if it is known."""
-        if not (update.refund_fen or (payment.paid and notification.is_refund)):
+        refunds, is_refund = self.refunds, payment.paid and notification.is_refund
+        if refunds is None or not (update.refund_fen or is_refund):
             return update
         named = notification.out_request_no not in (None, payment.out_trade_no, payment.trade_no)
         rows = refunds.lock(payment.out_trade_no) if named else []
@@ -341,14 +342,14 @@ class Ledger:
     def _run_callbacks(self, event: str, subject: Any) -> None:
         callbacks = self._callbacks.get(event)
         if callbacks:
-            connection = self._session.connection(self._statements.model)
-            run_callbacks(self._session.session, connection, callbacks, subject, self._registry)
+            model = self._statements.model
+            run_callbacks(self._session, model, callbacks, subject, self._registry)
 
     def _settle_refund(self, batch: RefundBatchNotification, result: RefundResult) -> Settlement:
         entry = JournalEntry(
             out_trade_no=self._number_of(result.trade_no, batch.notify_id) or "",
             trade_no=result.trade_no,
-            trade_status=SUCCESS if result.succeeded else result.code,
+            trade_status=SUCCESS if result.code == REFUNDED else result.code,
             notify_id=batch.notify_id,
             payload={
                 "batch_no": batch.batch_no,

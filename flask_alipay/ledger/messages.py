@@ -163,8 +163,8 @@ class MessageLedger(Ledger):
 
     def _run(self, callbacks: Sequence[Callback], subject: Any) -> None:
         if callbacks:
-            connection = self._session.connection(self._models.Notification or self._models.Payment)
-            run_callbacks(self._session.session, connection, callbacks, subject, self._registry)
+            model = self._models.Notification or self._models.Payment
+            run_callbacks(self._session, model, callbacks, subject, self._registry)
 
     def _message_callbacks(self, kind: str) -> tuple[Callback, ...]:
         """Return the callbacks for a kind, each once: those for all kinds first."""

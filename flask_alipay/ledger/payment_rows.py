@@ -12,9 +12,9 @@ from sqlalchemy import inspect, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from .exact_text import exactly
-from .session import LedgerSession
+from .session import LedgerSession, change
 from .statements import is_serialization_failure
-from .tables import change, columns_of, entity_of, version_of
+from .tables import columns_of, entity_of, version_of
 
 
 class PaymentRows:

@@ -1,21 +1,26 @@
-"""The rows of refunds: recorded before Alipay is called, or reported from Alipay's console."""
+"""The rows of refunds: recorded before Alipay is called, then settled by its results."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Select, select
 
-from ..exceptions import InvalidAmount
-from ..models import PaymentMixin, RefundMixin, utc_now
-from ..protocol.batch_notification import PENDING_TTL
-from ..protocol.notification import Notification
+from ..exceptions import InvalidAmount, PaymentMismatch, UnknownPayment
+from ..models import utc_now
+from ..protocol.batch_notification import PENDING_TTL, REFUNDED, RefundResult
+from ..protocol.conversion import format_amount
 from .session import LedgerSession
-from .statements import equals_param, payment_statements
-from .tables import columns_of, entity_of
+from .statements import PaymentStatements, equals_param, payment_statements
+from .tables import entity_of
+from .updates import LedgerUpdate, make_update
+
+if TYPE_CHECKING:
+    from .journal import Journal, JournalEntry
 
 #: Requested, outcome not known yet.
 PROCESSING = "REFUND_PROCESSING"
@@ -36,27 +41,22 @@ class OpenedRefund(NamedTuple):
     known: bool
 
 
+@dataclass(frozen=True)
 class RefundLedger:
-    """The refunds of one merchant.
+    """The refunds of one merchant."""
 
-    :param session: the application's session.
-    :param payments: the application's class on :class:`~flask_alipay.PaymentMixin`.
-    :param model: the application's class on :class:`~flask_alipay.RefundMixin`.
-    :param merchant: the ``app_id`` or ``partner``.
-    """
+    #: The application's session.
+    _session: LedgerSession
+    #: The application's class on :class:`~flask_alipay.PaymentMixin`.
+    _payments: Any
+    #: The application's class on :class:`~flask_alipay.RefundMixin`.
+    _model: Any
+    #: The ``app_id`` or ``partner``.
+    _merchant: str
 
-    def __init__(
-        self,
-        session: LedgerSession,
-        payments: type[PaymentMixin],
-        model: type[RefundMixin],
-        merchant: str,
-    ) -> None:
-        self._session = session
-        self._statements = payment_statements(cast("Any", payments))
-        self._model: Any = model
-        self._entity: Any = entity_of(cast("Any", model))
-        self._merchant = merchant
+    @cached_property
+    def _entity(self) -> Any:
+        return entity_of(self._model)
 
     def open(
         self,
@@ -76,7 +76,7 @@ class RefundLedger:
         :raises InvalidAmount: if there is no such paid payment, if less than the amount is left, or
             if the number was recorded with another amount.
         """
-        payment, rows = self._lock_all(out_trade_no)
+        payment, rows = self._lock(out_trade_no, _statements(self._entity).lock)
         known = next((row for row in rows if row.out_request_no == out_request_no), None)
         if known is not None and known.refund_fen != refund_fen:
             raise InvalidAmount("amount", "differs from the recorded refund with this number")
@@ -129,51 +129,11 @@ class RefundLedger:
     def _first(self, out_trade_no: str, *conditions: Any) -> str | None:
         return next((row.out_request_no for row in self._load(out_trade_no, *conditions)), None)
 
-    def by_number(self, out_trade_no: str) -> dict[str, Any]:
-        """Return the refunds of a payment by their numbers, as the database has them now."""
-        return {row.out_request_no: row for row in self._load(out_trade_no)}
-
     def find(self, out_trade_no: str, out_request_no: str) -> Any | None:
         """Return a refund by its number, as the database has it now."""
         named = self._named(out_trade_no, of_out_request_no=out_request_no)
         found = self._session.load(_statements(self._entity).find, self._entity, named)
         return found[0] if found else None
-
-    def record_notified(
-        self, notification: Notification, refund_fen: int, refunded_fen: int
-    ) -> int:
-        """Record the refund that a trade's report states.
-
-        If the report names no refund (as on the legacy gateway), it means the pending refund of
-        that amount, or all pending refunds if their sum is that amount.
-
-        :param refund_fen: the amount refunded by this report alone, in minor units.
-        :param refunded_fen: the total refunded amount, this report included.
-        :returns: the number of refunds recorded.
-        """
-        out_trade_no = notification.out_trade_no
-        if notification.out_request_no is None:
-            pending = self._pending(out_trade_no, refund_fen)
-            for row in pending:
-                self.succeed(row, notification.refunded_at)
-            if pending:
-                return len(pending)
-        number, at = (
-            notification.out_request_no or _number_of(notification),
-            notification.refunded_at,
-        )
-        if self.succeed(self.find(out_trade_no, number), at):
-            return 1
-        if self._has_pending(out_trade_no, refund_fen):
-            # The sum may include them: each is split from it when its result arrives.
-            self._apply_aggregate(out_trade_no, refund_fen)
-            return 1
-        if self._is_taken(out_trade_no, number):
-            # All refunds without a number are reported under the trade's number. The total refunded
-            # amount, which only grows, distinguishes them.
-            number = f"{number[:48]}_{refunded_fen}"
-        self.add(out_trade_no, number, refund_fen, at)
-        return 1
 
     def split_aggregate(
         self, rows: Mapping[str, Any], out_request_no: str, refund_fen: int
@@ -197,54 +157,6 @@ class RefundLedger:
         if not self.succeed(requested):
             self.add(out_trade_no, out_request_no, refund_fen)
         return True
-
-    def apply_notified(
-        self, row: Any, rows: Sequence[Any], refund_fen: int, *, fully_refunded: bool
-    ) -> tuple[int, int]:
-        """Record the report of a refund that is known by its number.
-
-        The report's cumulative total may be older or newer than the ledger. While other refunds are
-        pending, it proves nothing about them: each has its own report.
-
-        :param row: the refund.
-        :param rows: all refunds of the payment.
-        :param refund_fen: the increase of the cumulative total over the ledger, in minor units.
-        :param fully_refunded: whether nothing is left: then the total includes all refunds.
-        :returns: the number of refunds recorded, and the amount to add to the ledger's total: how
-            much more the recorded refunds are than the increase (negative if less).
-        """
-        out_trade_no, own_fen = row.out_trade_no, 0
-        known, by_number = row.status == SUCCESS, {each.out_request_no: each for each in rows}
-        if not (known or self.split_aggregate(by_number, row.out_request_no, row.refund_fen)):
-            self.succeed(row)
-            own_fen = row.refund_fen
-        others_fen = refund_fen - own_fen
-        pending = [each for each in rows if each is not row and each.status == PROCESSING]
-        if others_fen <= 0 or (pending and not fully_refunded):
-            return int(bool(own_fen)), -others_fen
-        return bool(own_fen) + self._record_others(out_trade_no, pending, others_fen), 0
-
-    def _record_others(self, out_trade_no: str, pending: Sequence[Any], refund_fen: int) -> int:
-        """Record the rest of a cumulative total: the pending refunds if their sum is that amount,
-        otherwise an aggregate.
-
-        :returns: the number of refunds recorded.
-        """
-        if sum(row.refund_fen for row in pending) == refund_fen:
-            for row in pending:
-                self.succeed(row)
-            return len(pending)
-        self._apply_aggregate(out_trade_no, refund_fen)
-        return 1
-
-    def _apply_aggregate(self, out_trade_no: str, refund_fen: int) -> None:
-        aggregate = self.find(out_trade_no, AGGREGATE_NO)
-        if aggregate is None:
-            self.add(out_trade_no, AGGREGATE_NO, refund_fen)
-            return
-        aggregate.refund_fen += refund_fen
-        aggregate.created_at = utc_now()
-        self._session.session.flush()
 
     def succeed(self, row: Any | None, at: datetime | None = None) -> bool:
         """Mark a refund as done.
@@ -287,44 +199,30 @@ class RefundLedger:
         self._session.session.flush()
         return True
 
-    def _is_taken(self, out_trade_no: str, out_request_no: str) -> bool:
-        """Return whether the unique constraint, which compares by the database's collation, rejects
-        a number.
-        """
-        column = columns_of(self._entity)
-        named = (
-            column["out_trade_no"] == out_trade_no,
-            column["out_request_no"] == out_request_no,
-        )
-        found = select(column["id"]).where(*named).limit(1)
-        return self._session.execute(found, self._entity).first() is not None
-
-    def _has_pending(self, out_trade_no: str, below_fen: int) -> bool:
-        """Return whether refunds of less than an amount are pending."""
-        Refund = self._entity
-        return bool(
-            self._first(out_trade_no, Refund.status == PROCESSING, Refund.refund_fen < below_fen)
-        )
-
-    def _pending(self, out_trade_no: str, refund_fen: int) -> list[Any]:
-        """Return the pending refunds that amount to a sum: a single one, or all of them."""
-        pending = self._load(out_trade_no, self._entity.status == PROCESSING)
-        for row in pending:
-            if row.refund_fen == refund_fen:
-                return [row]
-        return pending if sum(row.refund_fen for row in pending) == refund_fen else []
-
     def lock(self, out_trade_no: str) -> list[Any]:
         """Lock a payment until the commit, and return its refunds as they are then."""
-        return self._lock_all(out_trade_no)[1]
-
-    def _lock_all(self, out_trade_no: str) -> tuple[Any | None, list[Any]]:
-        payment = self._statements.lock(self._session, self._merchant, out_trade_no)
         # The caller's transaction may have begun before other workers committed: on MariaDB only a
         # locking SELECT sees their rows. It locks only these rows, not rows that their class loads
         # with them.
-        rows = _statements(self._entity).lock
-        return payment, self._session.load(rows, self._entity, self._named(out_trade_no))
+        return self._lock(out_trade_no, _statements(self._entity).lock)[1]
+
+    def lock_first(self, out_trade_no: str) -> tuple[Any | None, dict[str, Any]]:
+        """Lock a payment until the commit, in the first statement of a transaction.
+
+        :returns: the payment and its refunds by their numbers, as the database has them then.
+        """
+        payment, rows = self._lock(out_trade_no, _statements(self._entity).rows)
+        return payment, {row.out_request_no: row for row in rows}
+
+    def _lock(self, out_trade_no: str, refunds: Select[Any]) -> tuple[Any | None, list[Any]]:
+        statements = payment_statements(self._payments)
+        payments, rows = self._session.lock(
+            statements.touch,
+            self._named(out_trade_no),
+            (statements.lock_row, statements.model),
+            (refunds, self._entity),
+        )
+        return (payments[0] if payments else None), rows
 
     def _load(self, out_trade_no: str, *conditions: Any) -> list[Any]:
         rows = _statements(self._entity).rows.where(*conditions)
@@ -333,6 +231,107 @@ class RefundLedger:
     def _named(self, out_trade_no: str, **others: str) -> dict[str, str]:
         """Return the parameters of the statements."""
         return {"of_merchant": self._merchant, "of_out_trade_no": out_trade_no, **others}
+
+
+@dataclass(frozen=True)
+class RefundResultWriter:
+    """Writer of the results of requested refunds: an entry of a batch notification, or a response.
+
+    Unlike a trade's notification, a result is about a single refund.
+    """
+
+    #: The application's session.
+    _session: LedgerSession
+    #: The statements of the application's class of payments.
+    _statements: PaymentStatements
+    #: The rows of refunds, ``None`` if the application has no class for them.
+    _refunds: RefundLedger | None
+    #: Knows the reports recorded before.
+    _journal: Journal
+    #: The ``app_id`` or ``partner``.
+    _merchant: str
+
+    def write(
+        self, entry: JournalEntry, out_request_no: str, result: RefundResult
+    ) -> tuple[LedgerUpdate, Any]:
+        """Add the result to the current transaction; the first statement locks the payment.
+
+        :param entry: the journal's entry; names the payment.
+        :param out_request_no: the number of the refund or of the batch.
+        :param result: the verified result.
+        :returns: the effect on the payment, and the application's payment object.
+        :raises UnknownPayment: if the payment is not in the ledger.
+        :raises PaymentMismatch: if the amount cannot have been refunded.
+        """
+        number, refunds = entry.out_trade_no, self._refunds
+        payment, rows = None, dict[str, Any]()
+        if number and refunds is not None:
+            payment, rows = refunds.lock_first(number)
+        elif number:
+            payment = self._statements.lock(self._session, self._merchant, number)
+        if payment is None:
+            raise UnknownPayment("no payment in the ledger has this trade_no")
+        if refunds is None:
+            return self._refund_without_row(entry, payment, result), payment
+        return self._refund_row(refunds, payment, rows, out_request_no, result), payment
+
+    def _refund_row(
+        self,
+        refunds: RefundLedger,
+        payment: Any,
+        rows: Mapping[str, Any],
+        out_request_no: str,
+        result: RefundResult,
+    ) -> LedgerUpdate:
+        number, fen = payment.out_trade_no, result.refund_fen
+        known = rows.get(out_request_no)
+        if result.code != REFUNDED:
+            return LedgerUpdate("recorded" if refunds.fail(known, result.code) else "stale", ())
+        if known is not None and known.refund_fen != fen:
+            raise PaymentMismatch(
+                "refund_amount", format_amount(known.refund_fen), format_amount(fen)
+            )
+        if known is not None and known.status == SUCCESS:
+            return LedgerUpdate("duplicate", ())
+        # An earlier report may have included it in a cumulative total.
+        covered = refunds.split_aggregate(rows, out_request_no, fen)
+        counted = not covered and self._count_refund(payment, fen)
+        if not covered and not refunds.succeed(known) and counted:
+            refunds.add(number, out_request_no, fen)
+        if not counted:
+            return LedgerUpdate("recorded", ())
+        return LedgerUpdate("settled", ("refunded",), fen)
+
+    def _refund_without_row(
+        self, entry: JournalEntry, payment: Any, result: RefundResult
+    ) -> LedgerUpdate:
+        """Count a refund by the journal; without a journal, only record the report."""
+        if result.code != REFUNDED or not self._journal.enabled or entry.notify_id is None:
+            return LedgerUpdate("recorded", ())
+        if self._journal.was_acknowledged(entry):
+            return LedgerUpdate("duplicate", ())
+        counted = self._count_refund(payment, result.refund_fen)
+        return make_update((), result.refund_fen if counted else 0)
+
+    def _count_refund(self, payment: Any, refund_fen: int) -> bool:
+        """Add to the refunded amount; the payment's row is locked.
+
+        :returns: ``False`` if the payment is fully refunded already.
+        :raises PaymentMismatch: if the payment is not paid, or less than that amount is left.
+        """
+        left = payment.total_fen - payment.refunded_fen
+        if left == 0:
+            return False
+        if not payment.paid:
+            # The sale's notification is yet to arrive; Alipay retries this result after it.
+            raise PaymentMismatch("trade_status", payment.trade_status, "refunded")
+        if not 0 < refund_fen <= left:
+            raise PaymentMismatch(
+                "refund_amount", f"at most {format_amount(left)}", format_amount(refund_fen)
+            )
+        payment.refunded_fen += refund_fen
+        self._session.session.flush()
+        return True
 
 
 class _Statements(NamedTuple):
@@ -354,14 +353,6 @@ def _statements(Refund: Any) -> _Statements:  # noqa: N803 - it is a class
     rows = select(Refund).where(*named).order_by(Refund.id)
     one = rows.where(equals_param(Refund.out_request_no, "of_out_request_no"))
     return _Statements(rows, one, rows.with_for_update(of=Refund))
-
-
-def _number_of(notification: Notification) -> str:
-    """Return a number for a refund that a report states without one."""
-    if notification.refunded_fen is None:
-        return AGGREGATE_NO  # only a close states a refund without an amount, and only once
-    # Alipay's notify_id is longer than a refund's number may be.
-    return (notification.notify_id or notification.out_trade_no)[:64]
 
 
 def _left(payment: Any) -> int:

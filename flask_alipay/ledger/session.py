@@ -18,11 +18,23 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, Executable, Result, StaticPool, event, inspect, update
+from sqlalchemy import (
+    Connection,
+    Executable,
+    Integer,
+    Result,
+    StaticPool,
+    Update,
+    event,
+    insert,
+    inspect,
+    update,
+)
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import ORMExecuteState, Session, scoped_session
 
 from ..exceptions import LedgerUnavailable
+from .tables import columns_of, mapper_of, version_of
 
 #: An execution option of the ledger's statements. The application's listeners can recognize them by
 #: it, for example not to raise an exception if no tenant is selected.
@@ -44,7 +56,6 @@ _SHARED = (
     "all sessions share one connection (StaticPool): another request could commit or roll back a "
     "sale. Set another poolclass for the ledger's engine"
 )
-
 
 _listeners: Final = attrgetter(
     *("do_orm_execute", "before_attach", "after_attach", "before_flush", "after_flush"),
@@ -88,6 +99,20 @@ class LedgerSession:
             self._transaction = self.session.get_transaction()
         return self._connections[model]
 
+    def open_connection(self, model: Any) -> tuple[Connection, bool | None]:
+        """Return what :meth:`connection` does, and the result of :func:`is_open`."""
+        connection = self.connection(model)
+        return connection, is_open(connection)
+
+    def claiming_connection(self, model: Any) -> tuple[Connection, bool]:
+        """Return what :meth:`connection` does, and whether the object of a changed row can be built
+        without a load: no hook could observe that, and deferred loads use the same database.
+        """
+        connection = self.connection(model)
+        bind = self.session.get_bind(mapper=mapper_of(model))
+        here = bind is connection.engine or bind is connection
+        return connection, here and is_plain(self, model)
+
     def _begin(self, bind: Any) -> Connection:
         connection = self.session.connection(bind_arguments={"bind": bind})
         check_transactional(connection)
@@ -127,6 +152,26 @@ class LedgerSession:
             self.session, statement, values, execution_options=options, bind_arguments=bind
         )
         return list(found.scalars().unique())
+
+    def lock(
+        self, touch: Update, values: Mapping[str, Any], *selects: tuple[Executable, Any]
+    ) -> list[list[Any]]:
+        """Lock a row until the commit, and return the objects that each statement selects then.
+
+        Later reads see the commits of other workers: on MariaDB a transaction that began with a
+        ``SELECT`` would not.
+
+        :param touch: an ``UPDATE`` that changes nothing. On PostgreSQL it also fails if the
+            transaction's snapshot is older than what other workers have committed. MariaDB does
+            not need it.
+        :param values: the values of the statements' parameters.
+        :param selects: the statements, each with its class; the first one selects the locked row.
+        :raises LedgerUnavailable: if the database would release the lock at once.
+        """
+        model = selects[0][1]
+        if self.connection(model).dialect.name not in MYSQL:
+            self.execute(touch, model, values)
+        return [self.load(statement, each, values) for statement, each in selects]
 
     def update_count(self, statement: Executable, model: Any) -> int:
         """Execute an ``UPDATE`` and return the number of matching rows, changed or not."""
@@ -174,6 +219,84 @@ def unfiltered(
         return current.execute(statement, values, execution_options=options, **arguments)
     finally:
         event.remove(current, "do_orm_execute", restore)
+
+
+def insert_row(session: LedgerSession, model: Any, values: Mapping[str, Any]) -> None:
+    """Insert a row, without an object if no hook could observe the difference.
+
+    :param values: by the names of the attributes.
+    """
+    if not is_plain(session, model):
+        session.add(model(**values))
+        return
+    columns = columns_of(model)
+    session.execute(_insert(model), model, {columns[name].key: values[name] for name in values})
+
+
+@lru_cache(maxsize=64)
+def _insert(model: Any) -> Any:
+    # Inline: the new row's number is not needed.
+    return insert(mapper_of(model).local_table).inline()
+
+
+def change(
+    session: LedgerSession, model: Any, statement: Update, values: Mapping[str, Any], seen: Any
+) -> bool:
+    """Execute a guarded ``UPDATE`` of one row and increment the row's version.
+
+    :param model: the class that owns the table.
+    :param values: the statement's parameters, and the new values by the columns' keys.
+    :param seen: the row as it was read, with :attr:`Version.columns`.
+    :returns: ``False`` if the row did not match the guard any more; the caller rolls back then.
+    """
+    version = version_of(model)
+    counted = {} if version is None else {version.column: version.after(seen.version)}
+    if version is not None and not version.parent:
+        statement = statement.where(version.column == seen.version).values(counted)
+    result: Any = session.execute(statement, model, values)
+    if result.rowcount != 1:
+        return False
+    if version is None or not version.parent:
+        return True
+    counting = update(version.column.table).where(
+        version.same_parent(seen), version.column == seen.version
+    )
+    return session.update_count(counting.values(counted), model) == 1
+
+
+def is_plain(session: LedgerSession, model: Any) -> bool:
+    """Return whether no hook could observe a skipped load or flush of a class's object."""
+    if not _is_simple(model) or session.observed:
+        return False
+    mapper = mapper_of(model)
+    rows, objects = mapper.dispatch, mapper.class_manager.dispatch
+    return not (
+        rows.before_insert
+        or rows.after_insert
+        or objects.init_failure
+        or objects.expire
+        # SQLAlchemy listens to "init" itself; the mixins to the others, to convert times to UTC.
+        or len(objects.init) > 1
+        or len(objects.load) > 1
+        or len(objects.refresh) > 1
+    )
+
+
+@lru_cache(maxsize=64)
+def _is_simple(model: Any) -> bool:
+    """Return whether a class has no inheritance, version counter or constructor, and an integer as
+    its primary key.
+    """
+    mapper = mapper_of(model)
+    identity = columns_of(model)["id"]
+    return (
+        mapper.inherits is None
+        and mapper.polymorphic_on is None
+        and mapper.version_id_col is None
+        and mapper.class_manager.original_init is mapper.registry.constructor
+        and tuple(mapper.primary_key) == (identity,)
+        and isinstance(identity.type, Integer)
+    )
 
 
 @lru_cache(maxsize=64)

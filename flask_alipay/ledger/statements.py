@@ -15,12 +15,9 @@ from functools import lru_cache
 from typing import Any, cast
 
 from sqlalchemy import (
-    Connection,
-    Integer,
     Update,
     bindparam,
     func,
-    insert,
     inspect,
     literal_column,
     select,
@@ -36,8 +33,8 @@ from ..protocol.notification import Notification
 from ..protocol.trade_status import TradeStatus
 from .errors import is_serialization_error
 from .exact_text import exactly
-from .session import LedgerSession
-from .tables import change, columns_of, entity_of, mapper_of, version_of
+from .session import LedgerSession, change
+from .tables import columns_of, entity_of, mapper_of, version_of
 from .transitions import BEFORE_SALE
 
 # The fixed columns and the state of a payment: read before an update, and guarded by it.
@@ -89,16 +86,16 @@ class PaymentStatements:
             equals_param(column["merchant"], "of_merchant"),
         )
         self._find = select(self.model).where(*named)
-        # Only its own row: a class may load related rows that cannot be locked.
-        self._lock = self._find.with_for_update(of=self.model)
+        #: Locks a payment. Only its own row: a class may load related rows that cannot be locked.
+        self.lock_row = self._find.with_for_update(of=self.model)
         seen = [column[name].label(name) for name in _SEEN]
         source = self._table
         if self.version is not None:
             seen += self.version.columns
             source = mapper.persist_selectable if self.version.parent else source
-        # Changes nothing, but locks the row; on SQLite the file.
+        #: Changes nothing, but locks the row; on SQLite the file.
         same = {column["refunded_fen"]: column["refunded_fen"]}
-        self._touch = update(self._table).where(*named).values(same)
+        self.touch = update(self._table).where(*named).values(same)
         self._select_state = select(*seen).select_from(source).where(*named)
         self._select_number = select(column["out_trade_no"]).where(
             equals_param(column["trade_no"], "of_trade_no"),
@@ -134,7 +131,7 @@ class PaymentStatements:
         """
         named = {"of_out_trade_no": out_trade_no, "of_merchant": merchant}
         where = self.model if writing else None
-        found = session.load(self._lock if lock else self._find, where, named)
+        found = session.load(self.lock_row if lock else self._find, where, named)
         return found[0] if found else None
 
     def lock(self, session: LedgerSession, merchant: str, out_trade_no: str) -> Any | None:
@@ -145,14 +142,9 @@ class PaymentStatements:
 
         :raises LedgerUnavailable: if the database would release the lock at once.
         """
-        if session.connection(self.model).dialect.name not in ("mysql", "mariadb"):
-            # On PostgreSQL this UPDATE also fails if the transaction's snapshot is older than the
-            # refunds that other workers have committed.
-            named = {"of_out_trade_no": out_trade_no, "of_merchant": merchant}
-            touched: Any = session.execute(self._touch, self.model, named)
-            if not touched.rowcount:
-                return None
-        return self.find(session, merchant, out_trade_no, lock=True)
+        named = {"of_out_trade_no": out_trade_no, "of_merchant": merchant}
+        [found] = session.lock(self.touch, named, (self.lock_row, self.model))
+        return found[0] if found else None
 
     def fetch_state(self, session: LedgerSession, merchant: str, out_trade_no: str) -> Any | None:
         """Return the state of a payment as a plain row, or ``None``."""
@@ -246,41 +238,6 @@ def is_serialization_failure(error: BaseException | None) -> bool:
     return is_serialization_error(error.orig)
 
 
-def is_plain(session: LedgerSession, model: Any) -> bool:
-    """Return whether no hook could observe a skipped load or flush of a class's object."""
-    if not _is_simple(model) or session.observed:
-        return False
-    mapper = mapper_of(model)
-    rows, objects = mapper.dispatch, mapper.class_manager.dispatch
-    return not (
-        rows.before_insert
-        or rows.after_insert
-        or objects.init_failure
-        or objects.expire
-        # SQLAlchemy listens to "init" itself; the mixins to the others, to convert times to UTC.
-        or len(objects.init) > 1
-        or len(objects.load) > 1
-        or len(objects.refresh) > 1
-    )
-
-
-@lru_cache(maxsize=64)
-def _is_simple(model: Any) -> bool:
-    """Return whether a class has no inheritance, version counter or constructor, and an integer as
-    its primary key.
-    """
-    mapper = mapper_of(model)
-    identity = columns_of(model)["id"]
-    return (
-        mapper.inherits is None
-        and mapper.polymorphic_on is None
-        and mapper.version_id_col is None
-        and mapper.class_manager.original_init is mapper.registry.constructor
-        and tuple(mapper.primary_key) == (identity,)
-        and isinstance(identity.type, Integer)
-    )
-
-
 def _execute_claim(
     session: LedgerSession,
     model: Any,
@@ -295,9 +252,9 @@ def _execute_claim(
     :param known: the payment's attributes after the claim, as far as they are known.
     :returns: whether a row was claimed, and its object if it need not be loaded.
     """
-    connection = session.connection(model)
+    connection, is_buildable = session.claiming_connection(model)
     returning = _returning(model, connection.dialect.name, connection.dialect.update_returning)
-    if returning is None or not _writes_where_reads(session, model, connection):
+    if returning is None or not is_buildable:
         claimed: Any = connection.execute(statement, values, execution_options=session.options)
         return claimed.rowcount == 1, None
     result: Any = connection.execute(
@@ -310,15 +267,6 @@ def _execute_claim(
     if not number:
         return number is not None, None
     return True, _claimed_object(session.session, model, {**known, "id": number})
-
-
-def _writes_where_reads(session: LedgerSession, model: Any, connection: Connection) -> bool:
-    """Return whether a claimed object can be built without a load: deferred loads have to use the
-    database that was written to.
-    """
-    bind = session.session.get_bind(mapper=mapper_of(model))
-    here = bind is connection.engine or bind is connection
-    return here and is_plain(session, model)
 
 
 @lru_cache(maxsize=64)
@@ -350,21 +298,3 @@ def _claimed_object(session: Session, model: Any, known: Mapping[str, Any]) -> A
     make_transient_to_detached(payment)
     session.add(payment)
     return payment
-
-
-def insert_row(session: LedgerSession, model: Any, values: Mapping[str, Any]) -> None:
-    """Insert a row, without an object if no hook could observe the difference.
-
-    :param values: by the names of the attributes.
-    """
-    if not is_plain(session, model):
-        session.add(model(**values))
-        return
-    columns = columns_of(model)
-    session.execute(_insert(model), model, {columns[name].key: values[name] for name in values})
-
-
-@lru_cache(maxsize=64)
-def _insert(model: Any) -> Any:
-    # Inline: the new row's number is not needed.
-    return insert(mapper_of(model).local_table).inline()

@@ -6,9 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Update, and_, inspect, update
-
-from .session import LedgerSession
+from sqlalchemy import and_, inspect
 
 
 class Version(NamedTuple):
@@ -71,29 +69,3 @@ def version_of(model: Any) -> Version | None:
         return None
     own = column.table is mapper.local_table
     return Version(column, after, () if own else tuple(column.table.primary_key.columns))
-
-
-def change(
-    session: LedgerSession, model: Any, statement: Update, values: Mapping[str, Any], seen: Any
-) -> bool:
-    """Execute a guarded ``UPDATE`` of one row and increment the row's version.
-
-    :param model: the class that owns the table.
-    :param values: the statement's parameters, and the new values by the columns' keys.
-    :param seen: the row as it was read, with :attr:`Version.columns`.
-    :returns: ``False`` if the row did not match the guard any more; the caller rolls back then.
-    """
-    version = version_of(model)
-    if version is not None and not version.parent:
-        counted = {version.column: version.after(seen.version)}
-        statement = statement.where(version.column == seen.version).values(counted)
-    result: Any = session.execute(statement, model, values)
-    if result.rowcount != 1:
-        return False
-    if version is None or not version.parent:
-        return True
-    counting = update(version.column.table).where(
-        version.same_parent(seen), version.column == seen.version
-    )
-    counted = {version.column: version.after(seen.version)}
-    return session.update_count(counting.values(counted), model) == 1

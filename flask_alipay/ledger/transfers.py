@@ -31,9 +31,10 @@ from .callbacks import run_callbacks
 from .exact_text import exactly
 from .journal import JournalEntry
 from .ledger import Ledger
+from .session import change
 from .settlement import MessageEffect, Settlement
 from .statements import is_serialization_failure
-from .tables import change, columns_of, entity_of, version_of
+from .tables import columns_of, entity_of, version_of
 from .transfer_transitions import TRANSFER_FAILED, TRANSFERRED, TRANSITIONS
 from .transfer_updates import NewTransfer as NewTransfer
 from .transfer_updates import RecordedTransfer as RecordedTransfer
@@ -257,8 +258,7 @@ class TransferLedger(Ledger):
         row = self.find_transfer(out_biz_no)
         if row is None:
             raise LedgerUnavailable("the session does not return the transfer that was changed")
-        connection = self._session.connection(self._transfer)
-        run_callbacks(self._session.session, connection, callbacks, row, self._registry)
+        run_callbacks(self._session, self._transfer, callbacks, row, self._registry)
 
     @cached_property
     def _transfer(self) -> Any:

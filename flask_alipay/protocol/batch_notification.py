@@ -22,7 +22,8 @@ TRANSFERS = "batch_trans_notify"
 #: result for one day. An unconfirmed refund reserves its amount no longer than this.
 PENDING_TTL = timedelta(days=2)
 
-_SUCCESS = "SUCCESS"
+#: The code of a refund that succeeded.
+REFUNDED = "SUCCESS"
 _TRANSFER_FIELDS = 8
 
 
@@ -34,13 +35,8 @@ class RefundResult:
     trade_no: str
     #: Amount in fen.
     refund_fen: int
-    #: ``SUCCESS``, or Alipay's error code: ``TRADE_HAS_CLOSED`` …
+    #: :data:`REFUNDED`, or Alipay's error code: ``TRADE_HAS_CLOSED`` …
     code: str
-
-    @property
-    def succeeded(self) -> bool:
-        """True if the amount was refunded."""
-        return self.code == _SUCCESS
 
 
 @dataclass(frozen=True)

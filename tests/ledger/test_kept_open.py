@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from flask_alipay.exceptions import CallbackFailed, TransactionEnded
 from flask_alipay.ledger import callbacks as callbacks_module
+from flask_alipay.ledger import session as session_module
 from flask_alipay.protocol.trade_status import TradeStatus
 
 from .shop import TOTAL, Parcel, Payment, Shop, pack, report
@@ -351,7 +352,8 @@ def test_a_connection_that_is_gone_is_a_transaction_that_is(shop: Shop) -> None:
 def test_a_driver_without_a_transaction_state_is_judged_by_its_error(
     mariadb_shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(callbacks_module, "is_open", lambda connection: None)
+    for module in (callbacks_module, session_module):
+        monkeypatch.setattr(module, "is_open", lambda connection: None)
     shop = mariadb_shop
     shop.order()
     with shop.session() as session:
