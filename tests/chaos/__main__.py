@@ -13,7 +13,8 @@ import sys
 from functools import partial
 
 from .databases import DATABASES, Missing
-from .runner import Figures, Rig
+from .figures import report
+from .runner import Rig
 
 
 def main() -> int:
@@ -22,25 +23,27 @@ def main() -> int:
     parser.add_argument("--payments", type=int, default=0, help="at least so many on each database")
     parser.add_argument("--notifications", type=int, default=0, help="likewise")
     parser.add_argument("--transfers", type=int, default=0, help="likewise")
+    parser.add_argument("--authorizations", type=int, default=0, help="likewise")
+    parser.add_argument("--agreements", type=int, default=0, help="charged for twelve months")
     parser.add_argument("--seconds", type=float, default=0.0, help="at least so long on each")
     parser.add_argument("--database", action="append", choices=list(DATABASES))
     parser.add_argument("--calm", action="store_true", help="no blows, and two sync workers alone")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    if not (options.payments or options.notifications or options.transfers or options.seconds):
-        parser.error("say how many --payments, --notifications or --transfers, or --seconds")
+    wanted = {
+        "payments": options.payments,
+        "notifications": options.notifications,
+        "transfers": options.transfers,
+        "authorizations": options.authorizations,
+        "agreements": options.agreements,
+        "seconds": options.seconds,
+    }
+    if not any(wanted.values()):
+        parser.error(f"say how many: {', '.join(f'--{name}' for name in wanted)}")
     well = True
     for database in options.database or DATABASES:
         try:
-            rig = Rig(
-                database,
-                payments=options.payments,
-                notifications=options.notifications,
-                transfers=options.transfers,
-                seconds=options.seconds,
-                seed=options.seed,
-                calm=options.calm,
-            )
+            rig = Rig(database, **wanted, seed=options.seed, calm=options.calm)
             # The first signal finishes the pending payments; the second exits at once.
             signal.signal(signal.SIGTERM, partial(_wind_up, rig))
             signal.signal(signal.SIGINT, partial(_wind_up, rig))
@@ -57,25 +60,6 @@ def main() -> int:
 def _wind_up(rig: Rig, number: int, frame: object) -> None:
     signal.signal(number, lambda *_: sys.exit(1))
     rig.wind_up()
-
-
-def report(database: str, figures: Figures) -> None:
-    """Print the figures of a run."""
-    responses = ", ".join(
-        f"{count} {response}" for response, count in figures.responses.most_common(4)
-    )
-    print(
-        f"{database}: {figures.payments} payments, "
-        f"{figures.bad_payments} more with invalid notifications alone, "
-        f"{figures.notifications} notifications ({responses}), {figures.refunds} refunds, "
-        f"{figures.paid_transfers} of {figures.transfers} transfers paid, "
-        f"{figures.gateway_requests} requests to the gateway in {figures.seconds:.0f} s; "
-        f"{figures.killed} workers and {figures.killed_reconciling} reconcilers killed, "
-        f"{figures.cut} connections cut, the database killed {figures.crashed} times",
-        flush=True,
-    )
-    for fault in figures.faults:
-        print(f"{database}: {fault}", flush=True)
 
 
 if __name__ == "__main__":

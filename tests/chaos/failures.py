@@ -14,7 +14,7 @@ from .databases import Database
 from .workers import ROOT, Workers
 
 if TYPE_CHECKING:
-    from .runner import Figures
+    from .figures import Figures
 
 # The numbers of notifications to settle between two failures, at first and later in a long run,
 # since a new worker is slow; and before each crash of the database.

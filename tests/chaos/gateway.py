@@ -1,46 +1,31 @@
-"""Gateway of the chaos tests: knows payments and refunds, signs its responses, and sometimes does
-not respond although it has performed the request.
+"""Gateway of the chaos tests: knows what was paid, frozen and agreed, signs its responses, and
+sometimes does not respond although it has performed the request.
 """
 
 from __future__ import annotations
 
 import json
 import random
-import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from flask_alipay.protocol.conversion import format_amount, to_minor_units
 from flask_alipay.signer import Rsa2Signer
 
 from ..doubles.local_server import LocalServer, Request
-from ..doubles.openapi import DONE, answer
-from .shop import TOTAL_FEN
-from .transfers import Transfers
+from ..doubles.openapi import answer
+from . import agreements, granted_trades
+from .agreements import Agreements
+from .clock import SharedClock
+from .fates import Fates, Node
+from .granted_trades import Grant, GrantedTrades
+from .messages import MessageSender, Put
+from .preauthorizations import Authorizations
+from .trades import Trades
+from .transfers import QUERY as TRANSFER_QUERY
+from .transfers import TRANSFER, Transfers
 
-#: Refunds whose number begins so are refused.
-REFUSED = "no"
 _SILENT = 0.05
-
-
-@dataclass
-class Trade:
-    """Paid trade with its refunds."""
-
-    trade_status: str
-    refunds: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def refunded_fen(self) -> int:
-        """Total refunded amount."""
-        return sum(self.refunds.values())
-
-    @property
-    def reported_status(self) -> str:
-        """Status that Alipay reports."""
-        return "TRADE_CLOSED" if self.refunded_fen == TOTAL_FEN else self.trade_status
 
 
 class Gateway:
@@ -49,6 +34,8 @@ class Gateway:
     :param signer: Alipay's signer.
     :param chance: chooses the requests without a response.
     :param on_refund: called with each refund and the total refunded so far.
+    :param put: delivers a message to the shop after a number of seconds.
+    :param clock: the simulated time.
     """
 
     def __init__(
@@ -56,93 +43,64 @@ class Gateway:
         signer: Rsa2Signer,
         chance: random.Random,
         on_refund: Callable[[str, str, int], object],
+        put: Put,
+        clock: SharedClock,
     ) -> None:
-        self.trades: dict[str, Trade] = {}
-        self.transfers = Transfers(chance)
-        #: What Alipay should never be asked for.
-        self.faults: list[str] = []
+        messages = MessageSender(signer, chance, put)
+        self.fates = fates = Fates(chance)
+        self.trades = Trades(on_refund)
+        self.transfers = Transfers(fates)
+        self.granted = GrantedTrades(fates, chance, messages)
+        self.authorizations = Authorizations(fates, chance, messages)
+        self.agreements = Agreements(fates, chance, clock, messages)
         self.requests = 0
-        self._signer, self._chance, self._on_refund = signer, chance, on_refund
-        self._lock = threading.Lock()
+        self._signer, self._chance = signer, chance
         self._server = LocalServer(self._handle)
         self.url, self.stop = self._server.url, self._server.close
+
+    @property
+    def faults(self) -> list[str]:
+        """What Alipay should never be asked for."""
+        return self.trades.faults + self.granted.faults
 
     def answer(self, params: Mapping[str, str]) -> bytes | None:
         """Perform a request; ``None``: without a response."""
         method, content = params["method"], json.loads(params["biz_content"])
-        if method.startswith("alipay.fund."):
-            with self._lock:
-                self.requests += 1
-                silent = self._chance.random() < _SILENT
-            node = self.transfers.answer(method, content)
-            silent = silent or node is None
-            return None if silent else answer(method, node or {}, signer=self._signer)
-        act = {
-            "alipay.trade.query": self._query,
-            "alipay.trade.refund": self._refund,
-            "alipay.trade.fastpay.refund.query": self._refund_query,
-        }[method]
-        with self._lock:
+        with self.fates.lock:
             self.requests += 1
-            trade = self.trades.get(content["out_trade_no"])
-            node = act(trade, content) if trade else _refusal("ACQ.TRADE_NOT_EXIST")
             silent = self._chance.random() < _SILENT
-        return None if silent else answer(method, node, signer=self._signer)
+            node = self._perform(method, content, notify="notify_url" in params)
+        if node is None or silent:
+            return None
+        return answer(method, node, signer=self._signer)
 
-    def _query(self, trade: Trade, content: Mapping[str, str]) -> dict[str, Any]:
-        return {
-            **_numbers(content),
-            "trade_status": trade.reported_status,
-            "total_amount": format_amount(TOTAL_FEN),
-            "buyer_user_id": "2088102122524333",
-            "send_pay_date": "2026-02-03 10:12:13",
-        }
+    def _perform(self, method: str, content: Mapping[str, Any], *, notify: bool) -> Node | None:
+        if method in (TRANSFER, TRANSFER_QUERY):
+            return self.transfers.answer(method, content)
+        if method.startswith("alipay.fund.auth."):
+            return self.authorizations.answer(method, content, notify=notify)
+        if method == agreements.SIGN:
+            return self.agreements.open_page(content)
+        if method.startswith("alipay.user.agreement."):
+            return self.agreements.answer(method, content)
+        if method == granted_trades.PAY:
+            return self.granted.pay(content, self._grant(content), notify=notify)
+        if content["out_trade_no"] in self.trades.paid:
+            return self.trades.answer(method, content)
+        act = self.granted.close if method == granted_trades.CLOSE else self.granted.query
+        return act(content)
 
-    def _refund(self, trade: Trade, content: Mapping[str, str]) -> dict[str, Any]:
-        number, request = content["out_trade_no"], content["out_request_no"]
-        fen, new = to_minor_units(content["refund_amount"]), request not in trade.refunds
-        if request.startswith(REFUSED):
-            return _refusal("ACQ.SELLER_BALANCE_NOT_ENOUGH")
-        if not new and trade.refunds[request] != fen:
-            self.faults.append(f"{number}: the refund {request} was asked for with two amounts")
-        if new and trade.refunded_fen + fen > TOTAL_FEN:
-            self.faults.append(f"{number}: more was asked for than was paid")
-            return _refusal("ACQ.REASON_TRADE_REFUND_FEE_ERR")
-        if new:
-            trade.refunds[request] = fen
-            self._on_refund(number, request, trade.refunded_fen)
-        return {
-            **_numbers(content),
-            "fund_change": "Y" if new else "N",
-            "refund_fee": format_amount(trade.refunded_fen),
-        }
-
-    def _refund_query(self, trade: Trade, content: Mapping[str, str]) -> dict[str, Any]:
-        request = content["out_request_no"]
-        if request not in trade.refunds:
-            return dict(DONE)
-        return {
-            **_numbers(content),
-            "out_request_no": request,
-            "refund_amount": format_amount(trade.refunds[request]),
-            "refund_status": "REFUND_SUCCESS",
-        }
+    def _grant(self, content: Mapping[str, Any]) -> Grant | None:
+        if "auth_no" in content:
+            return self.authorizations.find(content)
+        return self.agreements.find(content["agreement_params"])
 
     def _handle(self, request: Request) -> None:
         request.close_connection = True
         body = request.body().decode()
-        if len(body) < int(request.headers["Content-Length"]):
+        if len(body) < int(request.headers.get("Content-Length", 0)):
             return  # the client was killed while it sent the request
         params = f"{request.path.partition('?')[2]}&{body}"
         response = self.answer(dict(parse_qsl(params)))
         if response is not None:
             request.respond(response)
-
-
-def _numbers(content: Mapping[str, str]) -> dict[str, str]:
-    number = content["out_trade_no"]
-    return {**DONE, "out_trade_no": number, "trade_no": f"2026{number}"}
-
-
-def _refusal(sub_code: str) -> dict[str, Any]:
-    return {"code": "40004", "msg": "Business Failed", "sub_code": sub_code}

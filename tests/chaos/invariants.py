@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, text
 
-from .gateway import REFUSED, Trade
+from .rows import numbers, parcels
+from .trades import REFUSED, Trade
 
 _OF_JOURNAL = "SELECT out_trade_no FROM alipay_notification WHERE"
 _RESPONDED = "('settled', 'recorded', 'duplicate', 'stale')"
@@ -25,7 +26,7 @@ class ShopResponses:
 
     successes: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
-    #: Refusals that the database was not there to be told of; the log says so.
+    #: Refusals that the database was not there to be reported of; the log says so.
     unwritten: Counter[str] = field(default_factory=Counter)
     #: What must not happen where nobody disturbs.
     unrest: list[str] = field(default_factory=list)
@@ -39,39 +40,47 @@ class ShopResponses:
 def faults(
     connection: Connection,
     trades: Mapping[str, Trade],
+    granted: Iterable[str],
     bad: Mapping[str, str],
     responses: ShopResponses,
 ) -> list[str]:
     """Return the violated invariants.
 
     :param trades: the payments that were paid at Alipay, with their refunds.
+    :param granted: the numbers of the captures and deductions that were paid there.
     :param bad: payments with only invalid notifications, with the reason.
     :param heard: the shop's responses.
     :returns: one sentence for each violation.
     """
     checks = {
-        **_sales(connection, trades),
+        **_sales(connection, {*trades, *granted}),
         **_refunds(connection, trades),
         **_journal(connection, trades, bad, responses),
     }
     return [fault for fault, found in checks.items() if found]
 
 
-def _sales(connection: Connection, trades: Mapping[str, Trade]) -> dict[str, bool]:
-    finished = _numbers(
+def _sales(connection: Connection, sold: Set[str]) -> dict[str, bool]:
+    finished = numbers(
         connection, "SELECT out_trade_no FROM alipay_payment WHERE trade_status = 'TRADE_FINISHED'"
     )
-    paid = _numbers(connection, "SELECT out_trade_no FROM alipay_payment WHERE paid")
-    once = Counter(dict.fromkeys(trades, 1))
+    paid = numbers(connection, "SELECT out_trade_no FROM alipay_payment WHERE paid")
+    once = Counter(dict.fromkeys(sold, 1))
+    closed = numbers(
+        connection,
+        "SELECT out_trade_no FROM alipay_payment WHERE trade_status = 'TRADE_CLOSED' AND NOT paid",
+    )
     return {
         "payments are not settled exactly where they were paid": paid != once,
-        "effects of on_paid are not there exactly once": _parcels(connection, "paid") != once,
+        "effects of on_paid are not there exactly once": parcels(connection, "paid") != once,
         "effects of on_finished are not there exactly once": (
-            _parcels(connection, "finished") != finished
+            parcels(connection, "finished") != finished
         ),
-        "effects of on_failed are there": bool(_parcels(connection, "failed")),
+        "effects of on_failed are not there exactly once": (
+            parcels(connection, "failed") != closed
+        ),
         "the journal does not tell of each sale exactly once": once
-        != _numbers(connection, f"{_OF_JOURNAL} outcome = 'settled' AND detail LIKE '%paid%'"),
+        != numbers(connection, f"{_OF_JOURNAL} outcome = 'settled' AND detail LIKE '%paid%'"),
     }
 
 
@@ -95,7 +104,7 @@ def _refunds(connection: Connection, trades: Mapping[str, Trade]) -> dict[str, b
         "sums of refunds are not what went back": {row[0]: row[1] for row in sums}
         != {number: trade.refunded_fen for number, trade in trades.items() if trade.refunds},
         "effects of on_refunded are not there once for each refund": (
-            _parcels(connection, "refunded") != Counter(number for number, _ in made)
+            parcels(connection, "refunded") != Counter(number for number, _ in made)
         ),
         "refunds are left of which nothing was heard": "REFUND_PROCESSING" in states.values(),
         "refusals of refunds are not in their rows": (
@@ -110,7 +119,7 @@ def _journal(
     bad: Mapping[str, str],
     responses: ShopResponses,
 ) -> dict[str, bool]:
-    responded = _numbers(connection, f"{_OF_JOURNAL} outcome IN {_RESPONDED}")
+    responded = numbers(connection, f"{_OF_JOURNAL} outcome IN {_RESPONDED}")
     unproven = {number for number, fault in bad.items() if fault not in _JOURNALLED}
     checks = {
         "an answer 'success' has no line in the journal": any(
@@ -119,13 +128,15 @@ def _journal(
         "an invalid notification got 'success'": any(
             number in bad for number in responses.successes
         ),
-        "a valid notification was rejected": any(number in trades for number in responses.refusals),
+        "a valid notification was rejected": any(
+            number not in bad for number in responses.refusals
+        ),
         "an unverified or foreign notification is in the journal": bool(
-            unproven & set(_numbers(connection, f"{_OF_JOURNAL} 1 = 1"))
+            unproven & set(numbers(connection, f"{_OF_JOURNAL} 1 = 1"))
         ),
     }
     for fault, outcome in _JOURNALLED.items():
-        lines = _numbers(connection, f"{_OF_JOURNAL} outcome = '{outcome}'")
+        lines = numbers(connection, f"{_OF_JOURNAL} outcome = '{outcome}'")
         refused = {number for number in bad if bad[number] == fault}
         checks[f"the journal has another {outcome!r} than was sent"] = not set(lines) <= refused
         checks[f"a refusal has no line {outcome!r} in the journal"] = any(
@@ -133,11 +144,3 @@ def _journal(
             for number in refused
         )
     return checks
-
-
-def _parcels(connection: Connection, event: str) -> Counter[str]:
-    return _numbers(connection, f"SELECT out_trade_no FROM parcel WHERE event = '{event}'")
-
-
-def _numbers(connection: Connection, statement: str) -> Counter[str]:
-    return Counter(connection.execute(text(statement)).scalars())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
@@ -10,8 +11,8 @@ from flask_alipay.models import utc_now
 from flask_alipay.protocol.conversion import format_amount, format_china_time
 from flask_alipay.signer import Rsa2Signer, sign_content
 
-from .gateway import REFUSED
 from .shop import APP_ID, TOTAL_FEN
+from .trades import REFUSED
 from .transfers import BAD_BANK, KINDS, MISSING
 
 NOTIFY = "/alipay/notify"
@@ -30,6 +31,8 @@ class Delivery:
     fault: str | None = None
     #: Whether nobody comes back to it, whatever becomes of it.
     abandoned: bool = False
+    #: Called once it needs no further retry.
+    on_over: Callable[[], object] | None = None
 
     def is_over(self, status: int, response: str) -> bool:
         """Return whether the delivery needs no further retry.

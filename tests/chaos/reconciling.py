@@ -12,7 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from flask_alipay.exceptions import AlipayError
 from flask_alipay.ledger import leases
 
-from .shop import alipay, create_app
+from .app import create_app
+from .shop import alipay
 
 _PAUSE, _LIMIT = 0.5, 25
 # Of the rig's clock, on which a second is a minute.

@@ -9,8 +9,7 @@ import random
 import tempfile
 import threading
 import time
-from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import (
@@ -26,12 +25,17 @@ from flask_alipay.keys import generate_private_key
 from flask_alipay.signer import Rsa2Signer
 
 from . import notifications
+from .clock import SharedClock
 from .databases import DATABASES
+from .deposits import authorization_faults, new_deposits, unsettled_authorizations
 from .failures import Reconciling, strike
-from .gateway import Gateway, Trade
+from .figures import Figures
+from .gateway import Gateway
 from .invariants import ShopResponses, faults
 from .notifications import Delivery
 from .shop import APP_ID, TOTAL_FEN, Payment, db
+from .subscriptions import Year, agreement_faults, unsettled_agreements
+from .trades import Trade
 from .transfers import transfer_faults, unfinished
 from .workers import Workers
 
@@ -39,32 +43,12 @@ _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _KINDS = (("-k", "sync", "-w", "2"), ("-k", "gthread", "-w", "2", "--threads", "4"))
 _CONNECTIONS = 12
 _BATCH = 200
-# Payments at a time besides transfers, if those are what the run is about.
+# Authorizations at a time: each has a dozen requests.
 _FEW = 20
+# Each retry waits so many times longer than the one before, up to so many times in total.
+_SLOWER, _LONGEST_PAUSE = 1.3, 10
 # The time for reconciliation to find payments without a notification, in seconds.
 _TIMEOUT = 180.0
-
-
-@dataclass
-class Figures:
-    """Figures of a run."""
-
-    payments: int = 0
-    bad_payments: int = 0
-    refunds: int = 0
-    transfers: int = 0
-    paid_transfers: int = 0
-    deliveries: int = 0
-    notifications: int = 0
-    gateway_requests: int = 0
-    killed: int = 0
-    killed_reconciling: int = 0
-    cut: int = 0
-    crashed: int = 0
-    seconds: float = 0.0
-    responses: Counter[str] = field(default_factory=Counter)
-    #: Violated invariants.
-    faults: list[str] = field(default_factory=list)
 
 
 class Rig:
@@ -74,6 +58,8 @@ class Rig:
     :param payments: the minimum of settled payments.
     :param notifications: the minimum of sent notifications.
     :param transfers: the minimum of transfers.
+    :param authorizations: the minimum of authorizations.
+    :param agreements: the number of agreements, charged for twelve simulated months.
     :param seconds: the minimum duration.
     :param seed: the seed of the random choices.
     :param every: the mean time between two failures, in seconds.
@@ -87,6 +73,8 @@ class Rig:
         payments: int = 0,
         notifications: int = 0,
         transfers: int = 0,
+        authorizations: int = 0,
+        agreements: int = 0,
         seconds: float = 0.0,
         seed: int = 1,
         every: float = 0.5,
@@ -98,9 +86,12 @@ class Rig:
         self._log = folder / "gunicorn.log"
         self._database = DATABASES[database](folder)
         self._payments, self._notifications = payments, notifications
-        self._transfers = transfers
+        self._transfers, self._authorizations = transfers, authorizations
+        self._agreements = agreements
         self._seconds, self._every, self._calm = seconds, every, calm
-        self._deliveries: queue.PriorityQueue[tuple[float, int, Delivery]] = queue.PriorityQueue()
+        self._deliveries: queue.PriorityQueue[tuple[float, int, int, Delivery]] = (
+            queue.PriorityQueue()
+        )
         self._open = 0
         self._winding_up = False
         self._progress = 0
@@ -110,10 +101,15 @@ class Rig:
         self._workers: list[Workers] = []
         self._reconciling: list[Reconciling] = []
         self._bad: dict[str, str] = {}
+        self._deposits: set[str] = set()
         self._responses = ShopResponses()
         self.figures = Figures()
         self._environment = self._write_keys(folder)
-        self._gateway = Gateway(self._signer, random.Random(seed), self._refunded)
+        clock = SharedClock(folder / "clock")
+        self._environment["RIG_CLOCK"] = str(folder / "clock")
+        chance = random.Random(seed)
+        self._gateway = Gateway(self._signer, chance, self._refunded, self._put, clock)
+        self._year = Year(self._gateway.agreements, clock, self._put, chance)
 
     def run(self) -> Figures:
         """Run, check the invariants and return the figures."""
@@ -159,7 +155,8 @@ class Rig:
 
     def _rage(self) -> None:
         started = time.monotonic()
-        self._open_payments(min(_BATCH, self._payments or _BATCH))
+        self._open_payments(min(_BATCH, self._payments or (_FEW if self._grants else _BATCH)))
+        self._year.begin(self._agreements)
         threads = [threading.Thread(target=self._deliver) for _ in range(_CONNECTIONS)]
         if not self._calm:
             threads.append(threading.Thread(target=self._strike))
@@ -167,13 +164,8 @@ class Rig:
             thread.start()
         try:
             while not self._done(started):
-                missing = self._transfers - len(self._gateway.transfers.wanted)
-                if self._deliveries.qsize() < _BATCH and missing > 0 and not self._winding_up:
-                    self._open_transfers(min(_BATCH, missing))
-                if self._deliveries.qsize() < _BATCH and not self._enough(started):
-                    missing = self._payments - len(self._gateway.trades)
-                    further = _FEW if self._transfers else _BATCH
-                    self._open_payments(min(_BATCH, missing) if missing > 0 else further)
+                self._open_more(started)
+                self._year.step()
                 time.sleep(0.05)
             self._settle_down()
         finally:
@@ -182,6 +174,26 @@ class Rig:
                 thread.join()
         self.figures.seconds = time.monotonic() - started
 
+    def _open_more(self, started: float) -> None:
+        """Keep the connections busy."""
+        if self._winding_up:
+            return
+        missing = self._transfers - len(self._gateway.transfers.wanted)
+        if self._deliveries.qsize() < _BATCH and missing > 0:
+            self._open_transfers(min(_BATCH, missing))
+        missing = self._authorizations - len(self._deposits)
+        if self._deliveries.qsize() < _BATCH and missing > 0:
+            self._open_deposits(min(_FEW, missing))
+        if self._deliveries.qsize() < _BATCH and not self._enough(started):
+            missing = self._payments - len(self._gateway.trades.paid)
+            if missing > 0 or not self._grants:
+                self._open_payments(min(_BATCH, missing) if missing > 0 else _BATCH)
+
+    @property
+    def _grants(self) -> int:
+        """What the run is about, if it is not about ordinary payments."""
+        return self._transfers + self._authorizations + self._agreements
+
     def wind_up(self) -> None:
         """Create no more payments; the pending ones are finished and checked."""
         self._winding_up = True
@@ -189,9 +201,11 @@ class Rig:
     def _enough(self, started: float) -> bool:
         return self._winding_up or (
             time.monotonic() - started >= self._seconds
-            and len(self._gateway.trades) >= self._payments
+            and len(self._gateway.trades.paid) >= self._payments
             and self.figures.notifications >= self._notifications
             and len(self._gateway.transfers.wanted) >= self._transfers
+            and len(self._deposits) >= self._authorizations
+            and self._year.over
         )
 
     def _done(self, started: float) -> bool:
@@ -203,10 +217,14 @@ class Rig:
         until = time.monotonic() + _TIMEOUT
         while time.monotonic() < until and not self._calm:
             with contextlib.suppress(SQLAlchemyError), self._engine.connect() as connection:
-                missing = len(self._gateway.trades) - self._count(connection, "payment", "paid")
-                waiting = self._count(connection, "refund", "status = 'REFUND_PROCESSING'")
-                waiting += unfinished(connection)
-                if not missing and not waiting and not self._open:
+                gateway = self._gateway
+                sales = len(gateway.trades.paid) + len(gateway.granted.paid)
+                waiting = sales - self._count(connection, "payment", "paid")
+                waiting += self._count(connection, "refund", "status = 'REFUND_PROCESSING'")
+                waiting += unfinished(connection) + gateway.fates.waiting
+                waiting += unsettled_authorizations(connection, gateway.authorizations)
+                waiting += unsettled_agreements(connection, self._year, gateway.agreements)
+                if not waiting and not self._open:
                     return
             time.sleep(0.2)
 
@@ -215,7 +233,7 @@ class Rig:
             raise RuntimeError(f"gunicorn ended: {self._log.read_text(errors='replace')[-1000:]}")
 
     def _open_payments(self, count: int) -> None:
-        first = len(self._gateway.trades) + len(self._bad)
+        first = len(self._gateway.trades.paid) + len(self._bad)
         numbers = [f"P{first + one:08d}" for one in range(count)]
         rows = [
             {"merchant": APP_ID, "out_trade_no": one, "subject": "茶", "total_fen": TOTAL_FEN}
@@ -241,7 +259,7 @@ class Rig:
             if order.trade_status is None:
                 self._bad[order.deliveries[0].out_trade_no] = str(order.fault)
             else:
-                self._gateway.trades[number] = Trade(order.trade_status, dict(order.console))
+                self._gateway.trades.paid[number] = Trade(order.trade_status, dict(order.console))
         deliveries = [one for order in orders.values() for one in order.deliveries]
         if self._calm:
             deliveries = [one for one in deliveries if one.path == notifications.NOTIFY]
@@ -254,6 +272,15 @@ class Rig:
         wanted = self._gateway.transfers.wanted
         orders = notifications.new_transfers(len(wanted), count, self._chance)
         wanted.update(orders)
+        self._put_all(orders)
+
+    def _open_deposits(self, count: int) -> None:
+        """Have the shop freeze, capture and release further amounts."""
+        orders = new_deposits(len(self._deposits), count, self._chance)
+        self._deposits.update(orders)
+        self._put_all(orders)
+
+    def _put_all(self, orders: Mapping[str, list[Delivery]]) -> None:
         deliveries = [one for each in orders.values() for one in each]
         self._chance.shuffle(deliveries)
         for delivery in deliveries:
@@ -266,24 +293,27 @@ class Rig:
         ):
             self._put(one, 0.0)
 
-    def _put(self, delivery: Delivery, delay: float) -> None:
+    def _put(self, delivery: Delivery, delay: float, tries: int = 0) -> None:
         with self._lock:
             self._open += 1
             self._number += 1
-            self._deliveries.put((time.monotonic() + delay, self._number, delivery))
+            self._deliveries.put((time.monotonic() + delay, self._number, tries, delivery))
 
     def _deliver(self) -> None:
         """Deliver over one connection; retry deliveries without the expected response."""
         chance = random.Random(threading.get_ident())
         while not self._over.is_set():
             try:
-                due, _, delivery = self._deliveries.get(timeout=0.1)
+                due, _, tries, delivery = self._deliveries.get(timeout=0.1)
             except queue.Empty:
                 continue
             time.sleep(max(0.0, due - time.monotonic()))
             status, answer = self._send(delivery, chance.choice(self._workers).port)
             if not delivery.is_over(status, answer):
-                self._put(delivery, chance.uniform(0.05, 0.5))
+                pause = chance.uniform(0.05, 0.5) * min(_LONGEST_PAUSE, _SLOWER**tries)
+                self._put(delivery, pause, tries + 1)
+            elif delivery.on_over is not None:
+                delivery.on_over()
             with self._lock:
                 self._note(delivery, status, answer)
                 self._open -= 1
@@ -330,17 +360,34 @@ class Rig:
     def _judge(self) -> None:
         """Compare the ledger with Alipay's trades and the deliveries."""
         self._engine.dispose()
-        figures, trades = self.figures, self._gateway.trades
-        figures.payments, figures.bad_payments = len(trades), len(self._bad)
-        figures.gateway_requests = self._gateway.requests
-        figures.transfers = len(self._gateway.transfers.wanted)
-        figures.paid_transfers = self._gateway.transfers.paid.total()
-        figures.refunds = sum(len(trade.refunds) for trade in trades.values())
+        figures, gateway = self.figures, self._gateway
+        self._count_figures()
         self._responses.read(self._log.read_text(errors="replace"))
         with self._engine.connect() as connection:
-            figures.faults += faults(connection, trades, self._bad, self._responses)
-            figures.faults += transfer_faults(connection, self._gateway.transfers)
-        figures.faults += self._gateway.faults
+            figures.faults += faults(
+                connection, gateway.trades.paid, gateway.granted.paid, self._bad, self._responses
+            )
+            figures.faults += transfer_faults(connection, gateway.transfers)
+            figures.faults += authorization_faults(connection, gateway.authorizations)
+            figures.faults += agreement_faults(connection, self._year, gateway.agreements)
+        figures.faults += gateway.faults
         if self._calm:
             figures.faults += self._responses.unrest
         self._engine.dispose()
+
+    def _count_figures(self) -> None:
+        figures, gateway = self.figures, self._gateway
+        figures.payments, figures.bad_payments = len(gateway.trades.paid), len(self._bad)
+        figures.gateway_requests = gateway.requests
+        figures.transfers = len(gateway.transfers.wanted)
+        figures.paid_transfers = gateway.transfers.paid.total()
+        figures.refunds = sum(len(trade.refunds) for trade in gateway.trades.paid.values())
+        frozen = gateway.authorizations.frozen.values()
+        figures.authorizations = len(frozen)
+        figures.captures = sum(len(one.captured) for one in frozen)
+        figures.releases = sum(len(one.released) for one in frozen)
+        signed = gateway.agreements.signed.values()
+        figures.agreements = len(signed)
+        figures.ended_agreements = sum(one.ended for one in signed)
+        figures.deductions = sum(one.paid_count for one in signed)
+        figures.rejected = gateway.granted.rejected

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,17 +10,14 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from ..doubles.openapi import DONE
+from .fates import Fates, Node, refusal
+from .rows import parcels
 
 TRANSFER, QUERY = "alipay.fund.trans.uni.transfer", "alipay.fund.trans.common.query"
 #: Payees who begin so do not exist; the banks of those who begin so confirm later or return money.
 MISSING, SLOW_BANK, BAD_BANK = "missing", "slow", "bad"
 KINDS = (*[""] * 6, MISSING, SLOW_BANK, BAD_BANK)
 
-# The shares of transfers that never arrive, arrive late, and are answered with SYSTEM_ERROR before
-# and after they are performed.
-_NEVER, _LATE, _ERROR_BEFORE, _ERROR_AFTER = 0.05, 0.03, 0.02, 0.02
-# Seconds on the rig's clock, on which a second is a minute.
-_MAX_DELAY = 2.0
 _BANK_QUERIES = 2
 
 
@@ -48,65 +43,44 @@ class PaidTransfer:
 
 
 class Transfers:
-    """Alipay's side of the transfers; the caller holds a lock.
+    """Alipay's side of the transfers.
 
-    :param chance: chooses what goes wrong.
+    :param fates: chooses what goes wrong.
     """
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, fates: Fates) -> None:
         #: The payees to whom the shop was asked to pay.
         self.wanted: set[str] = set()
         #: The accepted transfers by number.
         self.accepted: dict[str, PaidTransfer] = {}
         #: Requests that Alipay should never receive.
         self.faults: list[str] = []
-        self._chance = chance
-        self._lock = threading.Lock()
+        self._fates = fates
 
-    def answer(self, method: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
+    def answer(self, method: str, content: Mapping[str, Any]) -> Node | None:
         """Perform a request; ``None``: without a response."""
-        with self._lock:
-            if method == QUERY:
-                return self._query(content)
-            fate = self._chance.random()
-            for share, act in (
-                (_NEVER, lambda: None),
-                (_LATE, lambda: self._delay(content)),
-                (_ERROR_BEFORE, lambda: _refusal("SYSTEM_ERROR")),
-                (_ERROR_AFTER, lambda: self._accept(content) and _refusal("SYSTEM_ERROR")),
-            ):
-                if fate < share:
-                    return act()
-                fate -= share
-            return self._accept(content)
+        if method == QUERY:
+            return self._query(content)
+        return self._fates.perform(lambda: self._accept(content))
 
-    def _delay(self, content: Mapping[str, Any]) -> None:
-        def perform() -> None:
-            with self._lock:
-                self._accept(content)
-
-        timer = threading.Timer(self._chance.uniform(0, _MAX_DELAY), perform)
-        timer.daemon = True
-        timer.start()
-
-    def _accept(self, content: Mapping[str, Any]) -> dict[str, Any]:
+    def _accept(self, content: Mapping[str, Any]) -> Node:
         number, payee = content["out_biz_no"], content["payee_info"]["identity"]
         if payee.startswith(MISSING):
-            return _refusal("PAYEE_NOT_EXIST")
+            return refusal("PAYEE_NOT_EXIST")
         known = self.accepted.get(number)
         if known is not None and known.content != content:
             self.faults.append(f"{number}: was requested with two contents")
-            return _refusal("PAYMENT_INFO_INCONSISTENCY")
+            return refusal("PAYMENT_INFO_INCONSISTENCY")
         if known is None:
             waits = _BANK_QUERIES if payee.startswith((SLOW_BANK, BAD_BANK)) else 0
             known = self.accepted[number] = PaidTransfer(dict(content), waits)
         return {**DONE, **_numbers(number), "status": known.status}
 
-    def _query(self, content: Mapping[str, Any]) -> dict[str, Any]:
+    def _query(self, content: Mapping[str, Any]) -> Node:
         number = content["out_biz_no"]
         known = self.accepted.get(number)
         if known is None:
-            return _refusal("ORDER_NOT_EXIST")
+            return refusal("ORDER_NOT_EXIST")
         known.waits -= 1
         fields = {**DONE, **_numbers(number), "status": known.status}
         if known.status == "SUCCESS":
@@ -142,18 +116,13 @@ def transfer_faults(connection: Connection, transfers: Transfers) -> list[str]:
         "transfers failed otherwise than at Alipay": set(failed) != missing,
         "a payee was paid without a request": not set(transfers.paid) <= transfers.wanted,
         "effects of on_transferred are not there exactly once": (
-            _parcels(connection, "transferred") != _numbers_of(succeeded, number_of)
+            parcels(connection, "transferred") != _numbers_of(succeeded, number_of)
         ),
         "effects of on_transfer_failed are not there exactly once": (
-            _parcels(connection, "transfer_failed") != _numbers_of(failed, number_of)
+            parcels(connection, "transfer_failed") != _numbers_of(failed, number_of)
         ),
     }
     return [fault for fault, found in checks.items() if found] + transfers.faults
-
-
-def _parcels(connection: Connection, event: str) -> Counter[str]:
-    statement = text("SELECT out_trade_no FROM parcel WHERE event = :event")
-    return Counter(connection.execute(statement, {"event": event}).scalars())
 
 
 def _numbers_of(payees: Counter[str], number_of: Mapping[str, str]) -> Counter[str]:
@@ -162,7 +131,3 @@ def _numbers_of(payees: Counter[str], number_of: Mapping[str, str]) -> Counter[s
 
 def _numbers(number: str) -> dict[str, str]:
     return {"out_biz_no": number, "order_id": f"2026{number.lstrip('N'):0>24}"}
-
-
-def _refusal(sub_code: str) -> dict[str, Any]:
-    return {"code": "40004", "msg": "Business Failed", "sub_code": sub_code}

@@ -15,7 +15,7 @@ from .databases import free_port
 
 ROOT = Path(__file__).parents[2]
 
-_SHOP = "tests.chaos.shop:create_app()"
+_SHOP = "tests.chaos.app:create_app()"
 
 
 class Workers:
