@@ -110,7 +110,7 @@ def sign_request(
     """
     check_owner(merchant, agreement)
     _check_unsigned(agreement)
-    signed = _signed(merchant, agreement, return_url)
+    signed = merchant.route_to_simulator(_signed(merchant, agreement, return_url))
     if agreement.sent_at is None:
         if inspect(agreement).persistent:
             merchant.session.commit()
@@ -305,10 +305,9 @@ def _check_unsigned(agreement: Any) -> None:
 def _signed(merchant: Merchant, agreement: Any, return_url: str | None = None) -> SignedRequest:
     params = sign_params(agreement)
     params.pop("app_auth_token", None)  # the gateway sends it
-    request = _openapi(merchant, agreement).user_agreement_page_sign(
+    return _openapi(merchant, agreement).user_agreement_page_sign(
         **params, notify_url=_notify_url(merchant), return_url=return_url
     )
-    return merchant.route_to_simulator(request)
 
 
 def _openapi(merchant: Merchant, agreement: Any) -> OpenApiGateway:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
 import pytest
+from flask import Flask
 from sqlalchemy import select
 
 from flask_alipay import AlipayBlueprint
@@ -469,3 +471,14 @@ def test_an_agreement_that_is_signed_while_it_is_ended_ends_at_alipay(
     assert alipay.requests[-1][1] == {"agreement_no": AGREEMENT_NO}
     assert alipay.agreement is None
     assert shop.events() == [("agreement_signed", "S1"), ("agreement_ended", "S1")]
+
+
+def test_an_agreement_is_created_in_a_task_with_the_simulator(tmp_path: Path) -> None:
+    app = Flask("tea", root_path=str(tmp_path), instance_path=str(tmp_path))
+    app.config.update(SQLALCHEMY_DATABASE_URI="sqlite://", ALIPAY_SIMULATOR=True, TESTING=True)
+    app.config.update(SECRET_KEY="not a secret")
+    alipay = AlipayBlueprint(db, Payment, Agreement=Agreement)
+    db.init_app(app)
+    app.register_blueprint(alipay, url_prefix="/alipay")
+    with app.app_context():  # no request, and no configured host
+        assert alipay.create_agreement(sign_scene=SCENE).status == "TEMP"
