@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -107,7 +108,7 @@ def test_a_period_is_paid_once_whatever_step_is_the_last(open_shop: Any, story: 
             method: [alipay.lose if each == "lose" else each for each in responses]
             for method, responses in STORIES[story].items()
         }
-        killed = killed_at(shop, number, lambda shop=shop: shop.charge("P1"))
+        killed = killed_at(shop, number, partial(shop.charge, "P1"))
         check(shop, alipay)
         again = killed_at(shop, number, shop.reconcile)
         check(shop, alipay)
