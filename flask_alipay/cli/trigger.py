@@ -132,7 +132,10 @@ def _listed(events: tuple[str, ...]) -> str:
 
 def _parameters(*, in_app: bool) -> list[click.Parameter]:
     number = (
-        _("The payment's number, Alipay's or the shop's own; by default the newest payment.")
+        _(
+            "The payment's number, Alipay's or the shop's own; by default the newest payment. With "
+            "a message, the number of the authorization or agreement."
+        )
         if in_app
         else None
     )
