@@ -236,8 +236,9 @@ def test_http_redirects_to_https(site: Site) -> None:
 
 
 def test_the_access_log_contains_no_token_and_no_query(site: Site) -> None:
-    for path in ("/alipay/return?buyer=anna", "/alipay/result/secret-token"):
-        site.request("GET", path)
+    pages = ("authorize-status", "sign", "sign-status", "result")
+    for path in ("return?buyer=anna", *(f"{name}/secret-token" for name in pages)):
+        site.request("GET", f"/alipay/{path}")
     end = time.monotonic() + 10
     while "/alipay/result/" not in site.log and time.monotonic() < end:
         time.sleep(0.1)
