@@ -91,7 +91,8 @@ class AuthorizationViews(PageViews):
                     return self._error(400)
             except GatewayError as error:
                 logger.warning("no QR code for %s: %s", number, error)
-                return self._error(503 if isinstance(error, OutcomeUnknown) else 502)
+                if _state(_find(merchant, number)) == "waiting":
+                    return self._error(503 if isinstance(error, OutcomeUnknown) else 502)
             authorization = _find(merchant, number)
         state = _state(authorization)
         left = (authorization.expires_at - utc_now()) if authorization.expires_at else None

@@ -44,8 +44,8 @@ class AuthorizationMixin:
     -   ``release_no``, ``release_fen``, ``release_sent_at``: the release whose outcome is unknown,
         and when it was last submitted.
     -   ``releases``: the finished releases, each with ``out_request_no``, ``fen`` and ``time``: the
-        merchant's own, one at a time, and those that messages report. Each takes about 100 bytes,
-        and ends with the authorization, which Alipay releases after about a month.
+        merchant's own, one at a time, and those that messages report. Each takes about 100 bytes;
+        the list grows only while the amount is frozen, about a month at most.
     -   ``details``: further parameters for the gateway, by name.
     -   ``created_at``, ``expires_at`` (the end of the time to authorise), ``sent_at``,
         ``authorized_at``, ``finished_at``, ``closed_at``: aware UTC. A row without

@@ -7,12 +7,19 @@ callbacks run once. The session is committed before Alipay is called.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from ..exceptions import ConfigurationError, GatewayError, InvalidParameter, OutcomeUnknown
+from ..exceptions import (
+    AlipayError,
+    ConfigurationError,
+    GatewayError,
+    InvalidParameter,
+    OutcomeUnknown,
+)
 from ..gateways.interface import AuthorizationRequest
 from ..models import AuthorizationMixin, utc_now
 from ..protocol.conversion import format_amount, to_minor_units
@@ -118,7 +125,13 @@ def freeze_qr_code(merchant: Merchant, authorization: Any) -> PaymentQrCode:
     if stored is not None:
         return stored
     snapshot = _to_send(merchant, authorization)
-    response = snapshot.gateway.fund_auth_order_voucher_create(**snapshot.params)
+    try:
+        response = snapshot.gateway.fund_auth_order_voucher_create(**snapshot.params)
+    except GatewayError as error:
+        if error.signed:  # the payer may have confirmed it otherwise
+            with suppress(AlipayError):
+                update(merchant, snapshot)
+        raise
     until = snapshot.ends_at.isoformat()
     values = {"qr_code": response.code_value, "qr_code_until": until}
     row = merchant.authorizations().store_details(snapshot.out_order_no, values)

@@ -24,7 +24,7 @@ from flask_alipay.exceptions import (
 )
 from flask_alipay.protocol.preauthorizations import AUTHORIZATION_MESSAGES, AuthorizationReport
 
-from .shop import CODE, LOST, PAY, QUERY, UNFREEZE, DepositShop, db
+from .shop import CODE, LOST, PAY, QUERY, UNFREEZE, VOUCHER, DepositShop, db, rejection
 from .test_messages import frozen_at_alipay, message, send
 
 AMOUNTS = [
@@ -250,6 +250,30 @@ def test_tokens_of_other_pages_open_no_deposit(small_shop: DepositShop) -> None:
     for altered in (token[:-1] + "A" * 3, token.upper(), "DEP1", "x" * 5000):
         assert client.get(f"/alipay/authorize/{altered}").status_code == 404
     assert small_shop.at_alipay.methods == []
+
+
+def test_the_page_does_not_deny_a_freeze_that_it_has_not_heard_of(small_shop: DepositShop) -> None:
+    small_shop.create()
+    small_shop.run(small_shop.alipay.freeze_order_string)
+    frozen_at_alipay(small_shop)
+    small_shop.at_alipay.fail(VOUCHER, rejection("FREEZE_ALREADY_SUCCESS"))
+    with small_shop.app.test_request_context(base_url="http://localhost"):
+        path = urlsplit(small_shop.alipay.authorization_url(small_shop._find("DEP1"))).path
+    shown = small_shop.app.test_client().get(path)
+    assert (shown.status_code, "The deposit is held" in shown.text) == (200, True)
+    assert small_shop.calls() == [("authorized", "DEP1")]
+
+
+def test_a_callback_does_not_capture_in_the_transaction_of_a_freeze(
+    small_shop: DepositShop,
+) -> None:
+    small_shop.alipay.on_authorized(lambda row: small_shop.alipay.capture(row, "1.00"))
+    small_shop.create()
+    frozen_at_alipay(small_shop)
+    before = small_shop.contents()
+    assert send(small_shop)[1] == "fail"
+    assert small_shop.contents() == before
+    assert PAY not in small_shop.at_alipay.methods
 
 
 def test_the_page_shows_markup_as_text(small_shop: DepositShop) -> None:
