@@ -7,6 +7,7 @@ know; the agreement is then queried.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -75,6 +76,11 @@ _LATER: Final = frozenset(
         "ACQ.OVER_MERCHANT_DAILY_DEDUCT_AMOUNT",
     }
 )
+# Details that make a payment something else than a deduction.
+_OTHER_GRANTS: Final = (
+    *("auth_no", "auth_confirm_mode", "auth_code", "scene", "agreement_sign_params"),
+    *("buyer_id", "buyer_open_id"),
+)
 _DAY: Final = timedelta(days=1)
 _ATTEMPTS: Final = 5
 
@@ -110,11 +116,7 @@ def submit(merchant: Merchant, number: str, payment: Any, *, new: bool = False) 
     if agreement is None:  # deleted: the deduction may have been paid before
         return query(merchant, payment).payment
     day = payment.deduction_date
-    grant = {
-        "agreement_params": {"agreement_no": agreement.agreement_no},
-        "product_code": agreement.product_code,
-    }
-    result = pay_by_grant(merchant, payment, grant, new=new)
+    result = pay_by_grant(merchant, payment, _grant(agreement, payment), new=new)
     if result.rejection is not None:
         _fail(merchant, number, day, result.rejection)
     payment = result.payment
@@ -176,8 +178,34 @@ def _check_payment(agreement: Any, payment: Any) -> None:
         raise InvalidParameter(
             "payment", "must be new, without a product, and not sent to Alipay otherwise"
         )
+    else:
+        _check_details(payment.details or {})
     if payment.trade_status == TradeStatus.TRADE_CLOSED and not payment.paid:
         raise InvalidParameter("payment", "is closed: charge a new one")
+
+
+def _check_details(details: Mapping[str, Any]) -> None:
+    """Check that a payment's details neither name another grant nor change this one.
+
+    :raises InvalidParameter: otherwise.
+    """
+    params = details.get("agreement_params", {})
+    if not isinstance(params, Mapping):
+        raise InvalidParameter("agreement_params", "must be a mapping of names to values")
+    names = [name for name in _OTHER_GRANTS if name in details]
+    if "agreement_no" in params:
+        names.append("agreement_params.agreement_no")
+    if names:
+        raise InvalidParameter(names[0], "is set by this package: remove it")
+
+
+def _grant(agreement: Any, payment: Any) -> dict[str, Any]:
+    """Return the fields of the deduction that name the agreement."""
+    further = (payment.details or {}).get("agreement_params", {})
+    return {
+        "agreement_params": {**further, "agreement_no": agreement.agreement_no},
+        "product_code": agreement.product_code,
+    }
 
 
 def _claim(merchant: Merchant, number: str, payment: Any) -> Submission | None:

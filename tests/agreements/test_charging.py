@@ -524,3 +524,45 @@ def test_a_wrong_window_is_rejected_at_registration(open_shop: Any, setting: Any
     with pytest.raises(ConfigurationError) as caught:
         open_shop(DEDUCTION_WINDOW_DAYS=setting)
     assert caught.value.key == "ALIPAY_DEDUCTION_WINDOW_DAYS"
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"auth_no": "2026120110002001000000000001"},
+        {"auth_confirm_mode": "COMPLETE"},
+        {"auth_code": "281234567890123456"},
+        {"scene": "bar_code"},
+        {"agreement_params": {"agreement_no": "20265001000000000009"}},
+        {"agreement_params": "none"},
+    ],
+)
+def test_a_payment_with_another_grant_is_left_alone(
+    small_shop: DeductingShop, details: dict[str, Any]
+) -> None:
+    small_shop.sign()
+    with small_shop.app.app_context():
+        given = {"subject": "茶", "total_amount": "30.00", "out_trade_no": "P1"}
+        small_shop.alipay.create_payment(**given)
+        db.session.commit()
+    small_shop.change_payment(details=details)
+    before = small_shop.contents()
+    with pytest.raises(InvalidParameter):
+        small_shop.charge()
+    assert small_shop.contents() == before
+    assert small_shop.at_alipay.methods == []
+
+
+def test_further_parameters_of_a_deduction_are_sent(small_shop: DeductingShop) -> None:
+    small_shop.sign()
+    with small_shop.app.app_context():
+        further = {"deduct_permission": "DP1"}
+        given = {"subject": "茶", "total_amount": "30.00", "out_trade_no": "P1"}
+        small_shop.alipay.create_payment(**given, agreement_params=further)
+        db.session.commit()
+    assert small_shop.charge().paid
+    [(_, content, _)] = small_shop.at_alipay.requests
+    assert content["agreement_params"] == {
+        "deduct_permission": "DP1",
+        "agreement_no": AGREEMENT_NO,
+    }
