@@ -19,6 +19,7 @@ from flask_alipay.protocol.charsets import encode, python_codec
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, Signer, sign_content
 
 from .conftest import Keys
+from .looped import for_each
 from .strategies import hostile_bodies
 from .vectors import Vector, is_valid, signer_of, with_vectors
 
@@ -189,9 +190,7 @@ MISTAKES: list[tuple[Callable[[Params, Signer, str], Params], str]] = [
 
 
 @pytest.mark.parametrize("raw", [True, False], ids=["bytes", "params"])
-@pytest.mark.parametrize(
-    ("mistake", "reason"), MISTAKES, ids=[mistake.__name__ for mistake, _ in MISTAKES]
-)
+@for_each("mistake,reason", MISTAKES)
 def test_a_mistake_is_named(
     mistake: Callable[[Params, Signer, str], Params],
     reason: str,

@@ -17,6 +17,7 @@ from flask_alipay.diagnosis import Reason, diagnose
 from flask_alipay.keys import generate_private_key
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, Signer, sign_content
 
+from .looped import for_each
 from .vectors import Vector, is_valid, signer_of, with_vectors
 
 MD5_KEY = "0123456789abcdef0123456789abcdef"
@@ -142,7 +143,7 @@ _NOT_WITH_MD5 = ("sign without padding",)
 
 @pytest.mark.parametrize("charset", ["utf-8", "GBK"])
 @pytest.mark.parametrize("sign_type", list(_SIGNERS))
-@pytest.mark.parametrize("name", MISTAKES)
+@for_each("name", MISTAKES)
 def test_a_mistake_is_named(name: str, sign_type: str, charset: str) -> None:
     if sign_type == "MD5" and name in _NOT_WITH_MD5:
         return
@@ -172,7 +173,7 @@ _PAIRED = {
 
 
 @pytest.mark.parametrize("sign_type", ["MD5", "RSA2"])
-@pytest.mark.parametrize(("first", "second"), list(permutations(_PAIRED, 2)))
+@for_each("first,second", permutations(_PAIRED, 2))
 def test_two_mistakes_are_named(first: str, second: str, sign_type: str) -> None:
     signer = _SIGNERS[sign_type]
     spoilt = _PAIRED[first][0](signed(notification("utf-8"), signer, "utf-8"))

@@ -30,6 +30,7 @@ from flask_alipay.models import (
 from flask_alipay.simulator.notifications.sender import RETRY_SCHEDULE
 
 from ..conftest import Keys
+from ..looped import for_each
 from .reading import ROOT, code_blocks, page, reference, rows, section, words
 from .settings_read import settings_read
 
@@ -234,7 +235,7 @@ def test_the_reference_contains_every_public_name_of_the_package() -> None:
     assert [name for name in sorted(public) if not re.search(rf"\b{name}\b", text)] == []
 
 
-@pytest.mark.parametrize("name", PAGES)
+@for_each("name", PAGES)
 def test_no_page_contains_a_path_of_a_developers_machine(name: str) -> None:
     assert not re.search(r"(?<![\w.])/(?:home|root|tmp|work|Users)/", page(name))
 
@@ -264,7 +265,7 @@ def test_the_test_in_the_documentation_passes(tmp_path: Path) -> None:
     assert "2 passed" in result.stdout, result.stdout
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if code_blocks(page(name))])
+@for_each("name", [name for name in PAGES if code_blocks(page(name))])
 def test_every_code_block_is_python(name: str) -> None:
     for block in code_blocks(page(name)):
         ast.parse(block)

@@ -6,10 +6,9 @@ import importlib
 import re
 from pathlib import Path
 
-import pytest
-
 import flask_alipay
 
+from ..looped import for_each
 from .reading import ROOT, page, words
 
 PACKAGE = Path(flask_alipay.__file__).parent
@@ -24,7 +23,7 @@ def test_the_page_names_every_package_and_public_module() -> None:
     assert parts - named == set()
 
 
-@pytest.mark.parametrize("name", PAGES)
+@for_each("name", PAGES)
 def test_every_file_of_the_package_that_a_page_names_exists(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     roots = "|".join(path.name for path in PACKAGE.iterdir() if path.is_dir())
@@ -37,7 +36,7 @@ def test_every_file_of_the_package_that_a_page_names_exists(name: str) -> None:
     ] == []
 
 
-@pytest.mark.parametrize("name", PAGES)
+@for_each("name", PAGES)
 def test_every_reference_to_the_package_can_be_resolved(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     roles = re.findall(

@@ -13,12 +13,13 @@ from docutils.core import publish_doctree
 
 from flask_alipay.testing import AlipaySimulator
 
+from ..looped import for_each
 from .conftest import require_sphinx
 from .reading import ROOT, page, words
 
 PAGES = sorted(path.stem for path in (ROOT / "docs").glob("*.rst"))
 
-each_page = pytest.mark.parametrize("name", PAGES)
+each_page = for_each("name", PAGES)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +98,7 @@ def test_a_translation_has_the_same_roles(name: str, tool: ModuleType) -> None:
     assert wrong == {}
 
 
-@each_page
+@pytest.mark.parametrize("name", PAGES)
 def test_the_markup_of_a_translation_is_closed(name: str, tool: ModuleType) -> None:
     """A space is needed between markup and an opening bracket, for example."""
     wrong = []

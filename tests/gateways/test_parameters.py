@@ -27,6 +27,7 @@ from flask_alipay.gateways.parameters import (
 from flask_alipay.protocol.validation import amount, text
 
 from ..docs.reading import load_script
+from ..looped import for_each
 
 DOCS = Path(flask_alipay.__file__).parents[1] / "docs"
 
@@ -88,7 +89,7 @@ def test_every_service_with_parameters_is_declared() -> None:
     assert public - small - set(dir(Gateway)) == set(SERVICES)
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@for_each("service", SERVICES)
 def test_a_declared_parameter_has_a_type_and_describes_its_values(service: str) -> None:
     parameters = declared_parameters(SERVICES[service])
     assert parameters
@@ -110,7 +111,7 @@ def keywords(name: str) -> dict[str, inspect.Parameter]:
     }
 
 
-@pytest.mark.parametrize("name", METHODS)
+@for_each("name", METHODS)
 def test_the_signature_of_a_method_agrees_with_its_declaration(name: str) -> None:
     method, given = METHODS[name], keywords(name)
     assert set(given) <= {*method.fields, *COMMON}
@@ -138,6 +139,6 @@ def test_the_documentation_repeats_the_declarations() -> None:
     assert page == GENERATOR.page(), "run docs/generate_parameters.py"
 
 
-@pytest.mark.parametrize("service", [*SERVICES, *METHODS])
+@for_each("service", [*SERVICES, *METHODS])
 def test_the_documentation_has_each_service(service: str) -> None:
     assert f".. _parameters-{service}:" in (DOCS / "parameters.rst").read_text(encoding="utf-8")

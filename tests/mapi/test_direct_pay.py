@@ -14,6 +14,8 @@ from flask_alipay.exceptions import InvalidAmount, InvalidParameter
 from flask_alipay.gateways.mapi.direct_pay import SELLERS, DirectPay, direct_pay_params
 from flask_alipay.gateways.parameters import declared_parameters
 
+from ..looped import for_each
+
 #: The least that makes a payment.
 LEAST: dict[str, Any] = {
     "out_trade_no": "A1",
@@ -116,7 +118,7 @@ def test_code_and_types_and_documentation_list_the_same_parameters() -> None:
     assert set(declared_parameters(DirectPay)) == set(VALUES)
 
 
-@pytest.mark.parametrize(("name", "value"), GOOD)
+@for_each("name,value", GOOD)
 def test_a_good_value_is_sent(name: str, value: Any) -> None:
     sent = params(**{**BESIDE.get(name, {}), name: value})[name]
     if name in ("total_fee", "price"):
@@ -126,7 +128,7 @@ def test_a_good_value_is_sent(name: str, value: Any) -> None:
         assert sent == str(value)
 
 
-@pytest.mark.parametrize(("name", "value"), BAD)
+@for_each("name,value", BAD)
 def test_a_bad_value_is_reported_by_name(name: str, value: Any) -> None:
     message = blamed(name, **{**BESIDE.get(name, {}), name: value})
     if isinstance(value, str) and len(value) > 20:
@@ -139,7 +141,7 @@ def test_a_float_is_a_type_error(name: str) -> None:
         params(**{**BESIDE.get(name, {}), name: 88.88})
 
 
-@pytest.mark.parametrize("name", VALUES)
+@for_each("name", VALUES)
 def test_none_is_a_parameter_that_is_not_given(name: str) -> None:
     nothing: dict[str, Any] = {name: None}
     if name in LEAST:

@@ -27,13 +27,14 @@ from ..doubles.mapi import (
     page,
     yes,
 )
+from ..looped import for_each
 
 Perform = Callable[[MapiGateway], Any]
 
 ALL = {**QUESTIONS, **ACTS}
-everything = pytest.mark.parametrize("service", ALL)
-questions = pytest.mark.parametrize("service", QUESTIONS)
-acts = pytest.mark.parametrize("service", ACTS)
+everything = for_each("service", ALL)
+questions = for_each("service", QUESTIONS)
+acts = for_each("service", ACTS)
 
 #: No answers: to a question they are an error, to an act an outcome that nobody knows.
 RUBBISH = {

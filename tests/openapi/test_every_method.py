@@ -27,6 +27,7 @@ from ..conftest import Keys
 from ..doubles.local_server import LocalServer, Request
 from ..doubles.openapi import APP_ID, DONE, METHODS, QUESTIONS, answer
 from ..doubles.openapi_v3 import answer3, flat, verified
+from ..looped import for_each
 
 MODES = ("key", "certificates", "v3", "v3 with certificates")
 FAILURE = {"code": "40004", "msg": "Business Failed", "sub_code": "ACQ.TRADE_STATUS_ERROR"}
@@ -34,7 +35,7 @@ REFUSED = {"code": "40002", "msg": "Invalid Arguments", "sub_code": "isv.invalid
 DOWNLOAD = "alipay.open.app.alipaycert.download"
 
 modes = pytest.mark.parametrize("mode", MODES)
-methods = pytest.mark.parametrize("method", METHODS)
+methods = for_each("method", METHODS)
 
 Response = tuple[int, Mapping[str, str], bytes]
 

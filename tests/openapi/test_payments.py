@@ -11,6 +11,8 @@ import pytest
 from flask_alipay.exceptions import InvalidParameter
 from flask_alipay.gateways.openapi.payments import FIELDS, PRODUCTS, payment_content
 
+from ..looped import for_each
+
 LEAST: dict[str, Any] = {"out_trade_no": "A1", "subject": "茶", "total_amount": "88.88"}
 
 SIGN_PARAMS = {"personal_product_code": "CYCLE_PAY_AUTH_P", "sign_scene": "INDUSTRY|DIGITAL_MEDIA"}
@@ -71,7 +73,7 @@ def test_every_limit_is_tried() -> None:
     assert set(FIELDS) == set(VALUES)
 
 
-@pytest.mark.parametrize(("name", "value"), GOOD)
+@for_each("name,value", GOOD)
 def test_a_good_value_is_sent(name: str, value: Any) -> None:
     sent = content(**{name: value})[name]
     if name == "total_amount":
@@ -81,7 +83,7 @@ def test_a_good_value_is_sent(name: str, value: Any) -> None:
         assert sent == (value if isinstance(value, dict) else str(value))
 
 
-@pytest.mark.parametrize(("name", "value"), BAD)
+@for_each("name,value", BAD)
 def test_a_bad_value_is_reported_by_name(name: str, value: Any) -> None:
     blamed(name, **{name: value})
 

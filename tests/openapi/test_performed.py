@@ -27,9 +27,10 @@ from ..doubles.openapi import (
     Alipay,
     answer,
 )
+from ..looped import for_each
 from ..strategies import examples
 
-methods = pytest.mark.parametrize("method", METHODS)
+methods = for_each("method", METHODS)
 
 FAILURE = {
     "code": "40004",

@@ -38,9 +38,10 @@ from ..doubles.openapi import (
     Alipay,
 )
 from ..doubles.openapi_v3 import TOKEN, Alipay3, answer3, flat, verified
+from ..looped import for_each
 from ..vectors import Vector, is_valid, signer_of, with_vectors
 
-methods = pytest.mark.parametrize("method", METHODS)
+methods = for_each("method", METHODS)
 SN = "a359aaadd01ceca03dbc07537da539b9"
 #: Methods that Alipay reads from the query of a GET.
 GET = (
