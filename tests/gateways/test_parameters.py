@@ -102,8 +102,8 @@ def test_a_declared_parameter_has_a_type_and_describes_its_values(service: str) 
             parameter.validator(parameter.name, 0.5, "utf-8")
 
 
-#: Required fields that a method takes among others: the three that freeze share theirs, and a remark
-#: has a default.
+#: Required fields that a method takes among the others: the three that freeze share theirs, and a
+#: remark has a default.
 _FREEZE = {"out_order_no", "out_request_no", "order_title", "amount"}
 AMONG_OTHERS = {
     "fund_auth_order_app_freeze": _FREEZE,
