@@ -15,9 +15,9 @@ from hypothesis import settings
 from flask_alipay.gateways.background import BackgroundTasks
 from flask_alipay.keys import generate_private_key
 
+from .bytecode import import_in_turn
 from .compiled import compile_once
 from .requirements import missing
-from .rewriting import import_in_turn, keep_rewritten
 from .services import _kept_postgresql as _kept_postgresql
 from .services import browser as browser
 from .services import database_url as database_url
@@ -37,10 +37,6 @@ settings.load_profile("integration" if os.environ.get("CI") else "development")
 
 
 compile_once()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    keep_rewritten(config)
 
 
 def pytest_collection(session: pytest.Session) -> None:
