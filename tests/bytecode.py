@@ -14,9 +14,10 @@ import sys
 from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
+if TYPE_CHECKING:
+    import pytest
 
 _VARIABLE = "PYTHONDONTWRITEBYTECODE"
 
@@ -24,8 +25,10 @@ _VARIABLE = "PYTHONDONTWRITEBYTECODE"
 def keep_bytecode() -> None:
     """Where Python is told to write no bytecode (images for containers do), keep it in pytest's
     folder instead of beside the sources: hundreds of processes would compile Flask and SQLAlchemy.
+
+    Programs that only import a module of the tests are left alone.
     """
-    if not sys.dont_write_bytecode or _VARIABLE not in os.environ:
+    if "pytest" not in sys.modules or _VARIABLE not in os.environ or not sys.dont_write_bytecode:
         return
     folder = Path(__file__).parents[1] / ".pytest_cache" / "bytecode"
     sys.dont_write_bytecode, sys.pycache_prefix = False, str(folder)
@@ -38,6 +41,8 @@ def import_in_turn(config: pytest.Config) -> None:
 
     What a module raises is left to the collection, which imports the module again.
     """
+    import pytest
+
     worker: dict[str, Any] | None = getattr(config, "workerinput", None)
     if worker is None or config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return

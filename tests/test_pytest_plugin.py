@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -283,38 +284,30 @@ def test_the_keys_are_there_as_files(alipay_server):
 """
 
 
-@pytest.fixture
-def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
+#: Each module of a shop's tests, and how many there are.
+MODULES = {
+    "embedded": (EMBEDDED, 9),
+    "several_merchants": (SEVERAL, 2),
+    "deployed": (DEPLOYED, 16),
+    "login_before_everything": (BLOCKED, 2),
+    "beside_a_simulator": (ALONE, 3),
+}
+
+
+def test_shops_test_themselves_with_the_fixtures(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one run: each would start for a second."""
     monkeypatch.setenv("PYTHONPATH", f"{pytester.path}:{ROOT}")
-    pytester.makepyfile(shop=SHOP)
-
-    def run(test: str) -> pytest.RunResult:
-        pytester.makepyfile(test_shop=test)
-        return pytester.runpytest_subprocess(
-            *("-p", "pytest_flask_alipay", "-p", "no:cacheprovider", "-W", "error")
-        )
-
-    return run
-
-
-def test_a_shop_with_the_simulator_inside(run) -> None:
-    run(EMBEDDED).assert_outcomes(passed=9)
-
-
-def test_a_shop_of_several_merchants(run) -> None:
-    run(SEVERAL).assert_outcomes(passed=2)
-
-
-def test_a_shop_as_it_is_deployed(run) -> None:
-    run(DEPLOYED).assert_outcomes(passed=16)
-
-
-def test_a_shop_with_a_login_before_everything(run) -> None:
-    run(BLOCKED).assert_outcomes(passed=2)
-
-
-def test_a_shop_beside_a_simulator(run) -> None:
-    run(ALONE).assert_outcomes(passed=3)
+    modules = {f"test_{name}": source for name, (source, _) in MODULES.items()}
+    pytester.makepyfile(shop=SHOP, **modules)
+    ran = pytester.runpytest_subprocess(
+        *("-p", "pytest_flask_alipay", "-p", "no:cacheprovider", "-W", "error", "-rA")
+    )
+    lines = "\n".join(ran.outlines)
+    passed = {name: len(re.findall(rf"PASSED test_{name}\.py::", lines)) for name in MODULES}
+    assert passed == {name: count for name, (_, count) in MODULES.items()}
+    ran.assert_outcomes(passed=sum(passed.values()))
 
 
 def test_a_run_without_the_fixtures_loads_nothing() -> None:

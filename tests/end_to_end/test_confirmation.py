@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -36,7 +37,19 @@ SOON = 20.0
 AT_ONCE = 4.0
 
 _APP = "tests.end_to_end.confirming_app:create_app()"
-_KINDS = [("-k", "sync", "-w", "2"), ("-k", "gthread", "-w", "2", "--threads", "4")]
+_KINDS = {
+    "sync": ("-k", "sync", "-w", "2"),
+    "gthread": ("-k", "gthread", "-w", "2", "--threads", "4"),
+}
+_DATABASES = ("sqlite", "postgresql", "mariadb")
+#: Each start of gunicorn takes a second of the processor.
+_ALL = os.environ.get("FLASK_ALIPAY_TEST_ALL") == "1"
+
+
+def on(database: str) -> pytest.MarkDecorator:
+    """Run a test on one kind of database, on all with ``FLASK_ALIPAY_TEST_ALL=1``."""
+    databases = _DATABASES if _ALL else [database]
+    return pytest.mark.parametrize("database_url", databases, indirect=True)
 
 
 @dataclass
@@ -137,7 +150,7 @@ OpenSite = Callable[..., Site]
 def open_site(
     tmp_path: Path, keys: Keys, gateway: Gateway, database_url: str
 ) -> Iterator[OpenSite]:
-    """Serve shops by gunicorn with two workers, on each database."""
+    """Serve shops by gunicorn with two workers."""
     sites: list[Site] = []
 
     def make(*options: str) -> Site:
@@ -169,11 +182,15 @@ def open_site(
         site.shop.close()
 
 
-@pytest.mark.parametrize("options", _KINDS, ids=["sync", "gthread"])
+@pytest.mark.parametrize(
+    ("kind", "database_url"),
+    product(_KINDS, _DATABASES) if _ALL else [("sync", "postgresql"), ("gthread", "mariadb")],
+    indirect=["database_url"],
+)
 def test_ten_tabs_and_two_processes_see_it_paid_soon_by_few_queries(
-    open_site: OpenSite, gateway: Gateway, options: tuple[str, ...]
+    open_site: OpenSite, gateway: Gateway, kind: str
 ) -> None:
-    site = open_site(*options)
+    site = open_site(*_KINDS[kind])
     number = site.shop.order()
     site.return_to_shop(number)
     confirmation = threading.Timer(4, lambda: setattr(gateway, "trade_status", "TRADE_SUCCESS"))
@@ -188,10 +205,11 @@ def test_ten_tabs_and_two_processes_see_it_paid_soon_by_few_queries(
     assert site.shop.shipments() == [number]
 
 
+@on("sqlite")
 def test_a_gateway_that_hangs_delays_no_page_and_is_queried_again(
     open_site: OpenSite, gateway: Gateway
 ) -> None:
-    site = open_site(*_KINDS[0])
+    site = open_site(*_KINDS["sync"])
     number = site.shop.order()
     gateway.responds.clear()
     gateway.trade_status = "TRADE_SUCCESS"
@@ -207,10 +225,11 @@ def test_a_gateway_that_hangs_delays_no_page_and_is_queried_again(
     assert site.shop.shipments() == [number]
 
 
+@on("postgresql")
 def test_a_hanging_gateway_does_not_hide_a_notification(
     open_site: OpenSite, gateway: Gateway
 ) -> None:
-    site = open_site(*_KINDS[0])
+    site = open_site(*_KINDS["sync"])
     number = site.shop.order()
     gateway.responds.clear()
     site.return_to_shop(number)
@@ -225,10 +244,11 @@ def test_a_hanging_gateway_does_not_hide_a_notification(
     assert site.is_paid(number)
 
 
+@on("mariadb")
 def test_a_worker_that_is_killed_while_it_queries_delays_the_result_by_its_lease(
     open_site: OpenSite, gateway: Gateway
 ) -> None:
-    site = open_site(*_KINDS[0])
+    site = open_site(*_KINDS["sync"])
     number = site.shop.order()
     gateway.responds.clear()
     gateway.trade_status = "TRADE_SUCCESS"

@@ -4,11 +4,12 @@ kept for all tests, and each test empties them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from sqlalchemy import StaticPool
+from sqlalchemy import Engine, MetaData, StaticPool, create_engine
 
+from ..compiled import create_tables
 from ..services import new_mariadb, new_postgresql
 from .shop import Shop
 
@@ -83,3 +84,67 @@ def _with_tables(url: str) -> Iterator[str]:
     shop.open()
     shop.engine.dispose()
     yield url
+
+
+class KeptTables:
+    """A database whose tables stay from one test to the next, as long as the classes are the same.
+
+    :param url: of an empty database.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = create_engine(url)
+        self._metadata = MetaData()
+
+    def open(self, metadata: MetaData) -> Engine:
+        """Return an engine for the empty tables of some classes."""
+        if metadata is not self._metadata:
+            self._metadata.drop_all(self._engine)
+            create_tables(metadata, self._engine)
+            self._metadata = metadata
+        return self._engine
+
+    def empty(self) -> None:
+        """Empty the tables."""
+        with self._engine.begin() as connection:
+            for table in reversed(self._metadata.sorted_tables):
+                connection.execute(table.delete())
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def _kept_tables(urls: Iterator[str]) -> Iterator[KeptTables]:
+    for url in urls:
+        kept = KeptTables(url)
+        yield kept
+        kept.close()
+
+
+@pytest.fixture(scope="session")
+def _sqlite_tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptTables]:
+    yield from _kept_tables(iter([f"sqlite:///{tmp_path_factory.mktemp('kept')}/test.sqlite"]))
+
+
+@pytest.fixture(scope="session")
+def _postgresql_tables() -> Iterator[KeptTables]:
+    yield from _kept_tables(new_postgresql())
+
+
+@pytest.fixture(scope="session")
+def _mariadb_tables() -> Iterator[KeptTables]:
+    yield from _kept_tables(new_mariadb())
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("postgresql", marks=pytest.mark.service),
+        pytest.param("mariadb", marks=pytest.mark.service),
+    ]
+)
+def with_tables(request: pytest.FixtureRequest) -> Iterator[Callable[[MetaData], Engine]]:
+    """Return engines for the empty tables of some classes, on each kind of database in turn."""
+    kept: KeptTables = request.getfixturevalue(f"_{request.param}_tables")
+    yield kept.open
+    kept.empty()

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import ForeignKey, Integer, String, create_engine, event, select
+from sqlalchemy import Engine, ForeignKey, Integer, MetaData, String, event, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -126,20 +126,17 @@ class RelatedLine(NotificationMixin, Related):
 
 
 @pytest.fixture
-def opened(database_url: str) -> Iterator[Open]:
+def opened(with_tables: Callable[[MetaData], Engine]) -> Iterator[Open]:
     """Open a session on tables of one kind."""
-    engine = create_engine(database_url)
     sessions: list[Session] = []
 
     def make(base: type[DeclarativeBase]) -> Session:
-        base.metadata.create_all(engine)
-        sessions.append(Session(engine))
+        sessions.append(Session(with_tables(base.metadata)))
         return sessions[-1]
 
     yield make
     for session in sessions:
         session.close()
-    engine.dispose()
 
 
 def sell(session: Session, model: Any, **columns: Any) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import BigInteger, ForeignKey, String, create_engine
+from sqlalchemy import BigInteger, Engine, ForeignKey, MetaData, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 from flask_alipay.cli.output import find_payment, rows_for_payment
@@ -77,16 +77,14 @@ MODELS = Models(Payment, Refund, Line)
 
 
 @pytest.fixture
-def session(database_url: str) -> Iterator[Session]:
+def session(with_tables: Callable[[MetaData], Engine]) -> Iterator[Session]:
     """With one order of two items, on each database."""
-    engine = create_engine(database_url)
-    Base.metadata.create_all(engine)
+    engine = with_tables(Base.metadata)
     columns = {"merchant": MERCHANT, "out_trade_no": "A1", "subject": "茶", "total_fen": TOTAL}
     with Session(engine) as session:
         session.add(Payment(**columns, items=[Item(), Item()]))
         session.commit()
         yield session
-    engine.dispose()
 
 
 def ledger(session: Session, called: list[str]) -> Ledger:

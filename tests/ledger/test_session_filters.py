@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, event, select
+from sqlalchemy import Engine, MetaData, event, select
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -29,6 +29,7 @@ from flask_alipay.protocol.trade_status import TradeStatus
 from .shop import MERCHANT, TOTAL, report
 
 TRADE = "2026112322001"
+WithTables = Callable[[MetaData], Engine]
 
 
 class Base(DeclarativeBase):
@@ -98,10 +99,9 @@ FILTERS: list[Callable[[ORMExecuteState], Any]] = [
 
 
 @pytest.fixture(params=FILTERS, ids=lambda each: each.__name__)
-def session(request: pytest.FixtureRequest, database_url: str) -> Iterator[Session]:
+def session(request: pytest.FixtureRequest, with_tables: WithTables) -> Iterator[Session]:
     """Open a session whose filter hides every row, with one payment."""
-    engine = create_engine(database_url)
-    Base.metadata.create_all(engine)
+    engine = with_tables(Base.metadata)
     with Session(engine) as session:
         session.add(Payment(out_trade_no="A1", merchant=MERCHANT, subject="茶", total_fen=TOTAL))
         session.commit()
@@ -113,7 +113,6 @@ def session(request: pytest.FixtureRequest, database_url: str) -> Iterator[Sessi
             yield session
         finally:
             event.remove(Session, "do_orm_execute", request.param)
-    engine.dispose()
 
 
 def ledger(session: Session, seen: list[Any] | None = None) -> Ledger:
@@ -206,9 +205,8 @@ def test_a_refusal_is_journalled(session: Session) -> None:
     assert outcomes(session) == ["mismatched"]
 
 
-def test_the_filter_stays_in_force_for_the_application(database_url: str) -> None:
-    engine = create_engine(database_url)
-    Base.metadata.create_all(engine)
+def test_the_filter_stays_in_force_for_the_application(with_tables: WithTables) -> None:
+    engine = with_tables(Base.metadata)
     with Session(engine) as session:
         session.add(Payment(out_trade_no="A1", merchant=MERCHANT, subject="茶", total_fen=TOTAL))
         session.commit()
@@ -218,12 +216,10 @@ def test_the_filter_stays_in_force_for_the_application(database_url: str) -> Non
         Ledger(session, MODELS, merchant=MERCHANT, callbacks=callbacks).settle(report())
         assert rows == []
         assert session.scalars(select(Payment)).all() == []
-    engine.dispose()
 
 
-def test_a_listener_that_raises_is_journalled_as_a_failed_callback(database_url: str) -> None:
-    engine = create_engine(database_url)
-    Base.metadata.create_all(engine)
+def test_a_listener_that_raises_is_journalled_as_a_failed_callback(with_tables: WithTables) -> None:
+    engine = with_tables(Base.metadata)
 
     def refuse(state: ORMExecuteState) -> None:
         raise RuntimeError("no tenant")
@@ -238,4 +234,3 @@ def test_a_listener_that_raises_is_journalled_as_a_failed_callback(database_url:
         assert seen == []
         assert outcomes(session) == ["callback_failed"]
         assert session.connection().scalar(select(Payment.__table__.c.paid)) is False
-    engine.dispose()
