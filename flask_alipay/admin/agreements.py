@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from sqlalchemy import select
 
-from ..ledger.due_agreements import due_now, overdue
+from ..ledger.agreement_filters import due_now, overdue
 from ..ledger.exact_text import exactly
 from ..ledger.grant_history import history_of_agreement
 from ..ledger.history import AGREEMENT

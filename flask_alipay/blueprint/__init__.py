@@ -17,7 +17,7 @@
     the language of pages
 ``return_url``, ``tokens``
     the buyer's return, and the signed, expiring tokens in URLs
-``authorizations``, ``states``
+``oauth``, ``states``
     authorisations by users and merchants, and the ``state`` that protects them
 ``embedded_simulator``, ``simulator_settings``, ``simulated_buyer``
     the simulator inside the application, and its buyer in tests

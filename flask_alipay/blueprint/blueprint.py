@@ -22,11 +22,11 @@ from ..models import AgreementMixin, AuthorizationMixin, NotificationMixin, Tran
 from ..operations.order_number import generate_out_trade_no
 from ..operations.payments import build_payment
 from ..protocol.content_policy import allow_view_options
-from .authorizations import AuthorizationMethods
 from .callback_registry import CallbackRegistry
 from .lazy_command import ALIPAY_COMMANDS
 from .model_checks import log_bypassed, validate_models
 from .notify import NotifyView
+from .oauth import AuthorizationMethods
 from .payment_methods import P, R
 from .registration import build_registration, registrations
 from .start_warnings import without_warnings_in_commands

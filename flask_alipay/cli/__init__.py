@@ -36,7 +36,7 @@ Commands of an app:
 
 Used by ``verify_notify`` and ``replay``:
 
-``captures``, ``payloads``, ``raw_http``, ``json_text``, ``dump_formats``
+``captured_notifications``, ``payloads``, ``raw_http``, ``json_text``, ``dump_formats``
     readers of captured payloads
 ``verification_keys``, ``responses``, ``ledger_checks``, ``verification_report``
     keys to verify with, gateway responses, checks against the ledger, and the report

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ..ledger.due_agreements import due_now
+from ..ledger.agreement_filters import due_now
 from ..protocol.agreements import AgreementStatus
 from ..protocol.conversion import format_amount
 from .errors import handle_errors

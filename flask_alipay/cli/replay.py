@@ -13,7 +13,7 @@ import click
 from ..diagnosis.diagnose import verifies
 from ..exceptions import AlipayError
 from ..operations.replay import replay as replay_notification
-from .captures import MAX_BYTES, read_captures
+from .captured_notifications import MAX_BYTES, read_captures
 from .errors import NOT_IN_ORDER, CommandFailed, handle_errors, sentence
 from .i18n import N_, _
 from .merchants import PROGRAM_IN_APP, current_merchant

@@ -18,7 +18,7 @@ from ..diagnosis.messages import NO_HINT, Hint, message
 from ..diagnosis.payload import parse_leniently, printable
 from ..protocol.message import GATEWAY_CHECK, message_kind
 from ..signer import Rsa2Signer, Signer
-from .captures import MAX_BYTES, read_captures
+from .captured_notifications import MAX_BYTES, read_captures
 from .credentials import key_option, sign_type_option
 from .errors import IN_ORDER, MISUSED, NOT_IN_ORDER, handle_errors
 from .i18n import N_, _

@@ -13,9 +13,10 @@
 ``transfers``, ``transfer_updates``, ``transfer_transitions``
     the rows of transfers, the changes that a report makes to one, and the table of states
 ``authorizations``, ``authorization_rows``, ``authorization_updates``, ``authorization_transitions``
-    the ledger and rows of pre-authorisations, the changes to one, and the table of states
+    pre-authorised amounts, reserved for captures and releases, the changes that a report makes to
+    one, and the table of states
 ``granted_payments``, ``submissions``
-    captures and deductions: their effects on the grant, and the marks of their requests
+    effects of settled captures and deductions on their grant, and the marks of their requests
 ``agreements``, ``agreement_rows``, ``agreement_updates``, ``agreement_transitions``
     the rows of agreements with their deductions, the changes to one, and the table of states
 ``messages``
@@ -35,7 +36,7 @@
 ``constraints``, ``bypassed_listeners``
     checks of the application's classes and tables
 ``listing``, ``references``, ``history``, ``attention``, ``totals``, ``takings``,
-``grant_history``, ``grant_attention``, ``due_agreements``
+``grant_history``, ``grant_attention``, ``agreement_filters``
     reading for the command line and the operator pages
 ``bill_comparison``, ``bill_table``
     differences between Alipay's bill and the ledger

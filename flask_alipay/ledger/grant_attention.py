@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, scoped_session
 
 from ..protocol.preauthorizations import AuthorizationStatus
 from ..protocol.trade_status import TradeStatus
-from .due_agreements import overdue
+from .agreement_filters import overdue
 from .exact_text import exactly
 from .listing import read_rows
 from .settlement import Models

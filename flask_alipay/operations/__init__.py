@@ -17,12 +17,12 @@
 ``granted_payments``
     captures and deductions, which the merchant's server submits without the buyer
 ``agreements``, ``agreement_checks``, ``deductions``
-    agreements on deductions, and the deductions under them
+    agreements on deductions; the deductions under them, and whether one is due
 ``preauthorizations``, ``captures``, ``authorization_checks``
     pre-authorisations, captures and releases of their amounts, and checks by ``reconcile``
 ``deduction_plans``
     deductions that an operator requests
-``authorization``
+``oauth``
     the pages on which users and merchants authorise the application
 ``alerts``, ``grant_alerts``
     alerts for operators

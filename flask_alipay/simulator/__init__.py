@@ -4,7 +4,7 @@
     one merchant's simulator: protocols, trades, batches, deliveries
 ``merchant``
     the merchant's keys, certificates and settings
-``authorizations``
+``oauth_tokens``
     codes and tokens of users and merchants
 ``agreements``, ``wallet``
     agreements with their messages, and what the buyer does with them

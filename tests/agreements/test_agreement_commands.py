@@ -69,7 +69,7 @@ def test_agreements_are_listed_and_selected(shop: DeductingShop) -> None:
     assert listed(shop, "--limit", "2") == listed(shop)[:2]
 
 
-def test_due_agreements_are_those_whose_window_is_open_by_the_merchants_clock(
+def test_agreement_filters_are_those_whose_window_is_open_by_the_merchants_clock(
     shop: DeductingShop,
 ) -> None:
     make_agreements(shop)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flask_alipay.cli.captures import read_captures
+from flask_alipay.cli.captured_notifications import read_captures
 from flask_alipay.cli.payloads import UnreadablePayload
 from flask_alipay.diagnosis import Reason
 from flask_alipay.keys import generate_private_key, private_pem, public_pem

@@ -15,7 +15,7 @@ for each purpose:
     agreements on deductions
 ``preauthorizations``, ``preauthorization_fields``
     pre-authorisations: freeze, release, query and cancel
-``authorizations``
+``oauth``
     tokens of users, and of the merchants of a third-party application
 ``accounts``
     the merchant's balance, log and receipts
@@ -43,11 +43,6 @@ from .accounts import ReceiptQueryResponse as ReceiptQueryResponse
 from .agreements import AgreementQueryResponse as AgreementQueryResponse
 from .agreements import ExecutionPlan as ExecutionPlan
 from .agreements import PlanModifyResponse as PlanModifyResponse
-from .authorizations import AppAuthToken as AppAuthToken
-from .authorizations import AppAuthTokenQueryResponse as AppAuthTokenQueryResponse
-from .authorizations import AppAuthTokenResponse as AppAuthTokenResponse
-from .authorizations import OAuthTokenResponse as OAuthTokenResponse
-from .authorizations import UserInfoResponse as UserInfoResponse
 from .barcode_payments import BarcodePaymentResult as BarcodePaymentResult
 from .barcode_payments import PollingPolicy as PollingPolicy
 from .barcode_payments import TradePayResponse as TradePayResponse
@@ -55,6 +50,11 @@ from .bill_download import BillDownloadResponse as BillDownloadResponse
 from .client import PRODUCTION as PRODUCTION
 from .gateway import SANDBOX as SANDBOX
 from .gateway import OpenApiGateway as OpenApiGateway
+from .oauth import AppAuthToken as AppAuthToken
+from .oauth import AppAuthTokenQueryResponse as AppAuthTokenQueryResponse
+from .oauth import AppAuthTokenResponse as AppAuthTokenResponse
+from .oauth import OAuthTokenResponse as OAuthTokenResponse
+from .oauth import UserInfoResponse as UserInfoResponse
 from .preauthorizations import FreezeResponse as FreezeResponse
 from .preauthorizations import OperationCancelResponse as OperationCancelResponse
 from .preauthorizations import OperationQueryResponse as OperationQueryResponse

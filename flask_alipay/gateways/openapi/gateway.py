@@ -26,17 +26,17 @@ from .accounts import (
 from .agreement_operations import AgreementOperations
 from .agreements import AGREEMENT_QUERY, PLAN_MODIFY, SIGN, UNSIGN
 from .any_method import AnyMethod
-from .authorizations import (
+from .barcode_payments import PAY
+from .bill_download import BILL, BillDownload
+from .client import COMMON, MethodSpec
+from .granted_payments import GrantedPayments
+from .oauth import (
     APP_TOKEN,
     APP_TOKEN_QUERY,
     OAUTH_TOKEN,
     USER_INFO,
     Authorizations,
 )
-from .barcode_payments import PAY
-from .bill_download import BILL, BillDownload
-from .client import COMMON, MethodSpec
-from .granted_payments import GrantedPayments
 from .payments import (
     APP,
     BROWSER_PRODUCTS,

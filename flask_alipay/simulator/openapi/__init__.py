@@ -2,13 +2,13 @@
 
 ``gateway``, ``v3``
     entry points of versions 2 and 3
-``call``, ``content``, ``parameters``
+``call``, ``content``
     parsed requests, their context, and the fields of ``biz_content``
 ``signing``, ``encryption``
     Alipay's side of signatures and content encryption
 ``orders``, ``payments``, ``app_pay``, ``trades``, ``refunds``, ``settlements``,
 ``royalty_relations``, ``transfers``, ``accounts``, ``receipts``, ``bills``, ``certificates``,
-``images``, ``complaints``, ``authorizations``, ``preauthorizations``, ``captures``,
+``images``, ``complaints``, ``oauth``, ``preauthorizations``, ``captures``,
 ``agreements``, ``agreement_requests``, ``deductions``
     the methods
 ``request_parameters``, ``new_trades``, ``preauthorization_fields``

@@ -9,12 +9,12 @@ from typing import Any, TypeAlias
 
 from .. import error_codes
 from ..agreements import AgreementRegistry
-from ..authorizations import AuthorizationStore
 from ..clock import OffsetFn, zero_offset
 from ..faults import SYSTEM_ERROR, SYSTEM_ERROR_DONE, Faults
 from ..merchant.merchant import SimulatedMerchant
 from ..notifications.messages import Announcement
 from ..notifications.notify_ids import NotifyIds
+from ..oauth_tokens import AuthorizationStore
 from ..replies import ApiError, RedirectToAgreement, RedirectToCashier
 from ..storage.storage import Storage
 from ..trades.orders import PAYING, Order

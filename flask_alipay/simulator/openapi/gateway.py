@@ -17,12 +17,12 @@ from ...protocol.charsets import decode
 from ...signer import sign_content
 from .. import error_codes
 from ..agreements import AgreementRegistry
-from ..authorizations import AuthorizationStore
 from ..clock import OffsetFn, zero_offset
 from ..faults import Faults
 from ..merchant.merchant import SimulatedMerchant
 from ..notifications.messages import Announcement
 from ..notifications.notify_ids import NotifyIds
+from ..oauth_tokens import AuthorizationStore
 from ..replies import (
     ApiError,
     CallResult,
@@ -41,7 +41,6 @@ from ..web.urls import valid_url_or_empty
 from .accounts import AccountService
 from .agreements import AgreementService
 from .app_pay import CANCELLED, FAILED, PAID, UNSURE, App, result
-from .authorizations import IN_COMMON, AuthorizationService, check_app_auth_token
 from .bills import BillService
 from .call import ApiCall, Context, Handler, MethodResult, Success
 from .certificates import DOWNLOAD, CertificateDownload
@@ -49,6 +48,7 @@ from .complaints import ComplaintService
 from .content import read_content
 from .images import UPLOAD, ImageService
 from .notifications import NotificationBuilder
+from .oauth import IN_COMMON, AuthorizationService, check_app_auth_token
 from .orders import PAGES, SIGN
 from .payments import PaymentService
 from .preauthorizations import PreauthorizationService

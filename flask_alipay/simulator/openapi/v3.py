@@ -17,11 +17,11 @@ from ...exceptions import InvalidParameter
 from .. import error_codes
 from ..replies import ApiError, CallResult, V3Response
 from .agreements import QUERY as QUERY_AGREEMENT
-from .authorizations import APP_TOKEN_QUERY, check_app_auth_token
 from .call import ApiCall, Context, Handler, Success
 from .complaints import PATH as COMPLAINTS
 from .complaints import QUERY as QUERY_COMPLAINT
 from .content import read_content
+from .oauth import APP_TOKEN_QUERY, check_app_auth_token
 from .orders import PAGES, SIGN
 from .signing import dump_json
 

@@ -1,6 +1,6 @@
 """HTTP interface of the simulator.
 
-``cashier``, ``authorization_pages``, ``preauthorization_pages``, ``agreement_pages``, ``gateways``
+``cashier``, ``oauth_pages``, ``preauthorization_pages``, ``agreement_pages``, ``gateways``
     routes of the buyer's pages, of authorisations, of frozen amounts, of agreements, and of the
     gateways
 ``control_api``, ``preauthorization_control``, ``agreement_control``

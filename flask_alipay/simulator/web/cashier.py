@@ -22,10 +22,10 @@ from ..trades.exchange_rates import to_rmb
 from ..trades.funding import BALANCE, CREDIT, DEBIT_CARD, check_fund, credit_card
 from ..trades.trades import Order, Trade, TradeEvent
 from .agreement_pages import add_agreement_pages, describe
-from .authorization_pages import add_authorization_pages
 from .control_api import add_control
 from .gateways import add_gateways
 from .network import is_loopback, lan_url
+from .oauth_pages import add_oauth_pages
 from .preauthorization_pages import add_preauthorization_pages
 from .qr_codes import framed_qr_code, qr_code
 from .rejections import ActionRejected, reject_strangers
@@ -67,7 +67,7 @@ def simulator_blueprint(simulator: Simulator, name: str = "simulator") -> Bluepr
     views = _Views(simulator)
     add_gateways(blueprint, simulator)
     add_control(blueprint, simulator)
-    add_authorization_pages(blueprint, simulator)
+    add_oauth_pages(blueprint, simulator)
     add_preauthorization_pages(blueprint, simulator)
     add_agreement_pages(blueprint, simulator)
     blueprint.add_url_rule("/", "control", views.control)

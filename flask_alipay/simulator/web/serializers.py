@@ -8,8 +8,8 @@ from typing import Any
 from flask import url_for
 
 from ...protocol.conversion import format_amount
-from ..authorizations import AppToken
 from ..notifications.sender import Attempt, Delivery
+from ..oauth_tokens import AppToken
 from ..trades.batches import Batch
 from ..trades.trades import Trade
 from ..trades.transfers import Transfer

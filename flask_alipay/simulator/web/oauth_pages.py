@@ -28,7 +28,7 @@ _PAID, _FAILED, _CANCELLED = "9000", "4000", "6001"
 _TRADE_ERROR: Final = "ALI38110"
 
 
-def add_authorization_pages(blueprint: Blueprint, simulator: Simulator) -> None:
+def add_oauth_pages(blueprint: Blueprint, simulator: Simulator) -> None:
     """Add the pages of Alipay's authorisation host, and what Alipay's app offers a mini-program.
 
     :param blueprint: the simulator's.

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import CombinedMultiDict, ImmutableMultiDict
 
-from flask_alipay.cli.captures import MAX_BYTES, read_captures
+from flask_alipay.cli.captured_notifications import MAX_BYTES, read_captures
 from flask_alipay.cli.payloads import UnreadablePayload
 
 FORM = b"out_trade_no=1&subject=%E8%8C%B6&total_amount=0.10&trade_no=2&sign=a%2Bb"

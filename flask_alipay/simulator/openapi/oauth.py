@@ -13,7 +13,7 @@ from typing import Final
 
 from ...exceptions import InvalidParameter
 from ...protocol.conversion import format_china_time
-from ..authorizations import REFRESH_FOR, TOKEN_FOR, AppToken, UserToken
+from ..oauth_tokens import REFRESH_FOR, TOKEN_FOR, AppToken, UserToken
 from ..replies import ApiError
 from .call import ApiCall, Context, Handler, Success
 

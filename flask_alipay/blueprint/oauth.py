@@ -91,7 +91,7 @@ class AuthorizationMethods(PageUrls[P, R]):
         :raises InvalidParameter: names the invalid parameter.
         :raises ConfigurationError: on the legacy gateway.
         """
-        from ..operations.authorization import user_authorization_url
+        from ..operations.oauth import user_authorization_url
 
         merchant = self.merchant
         issue = partial(issue_state, merchant.tokens, _USER, [app_id, reference])
@@ -128,7 +128,7 @@ class AuthorizationMethods(PageUrls[P, R]):
         :raises InvalidParameter: names the invalid parameter.
         :raises ConfigurationError: on the legacy gateway.
         """
-        from ..operations.authorization import app_authorization_url
+        from ..operations.oauth import app_authorization_url
 
         merchant = self.merchant
         issue = partial(issue_state, merchant.tokens, _APP, [None, reference])
