@@ -144,6 +144,7 @@ TEMPLATES: Final = (
     N_("one of its refunds cannot be parsed"),
     N_("one of its transfers cannot be parsed"),
     N_("other code of the application has read the form before (a before_request function?)"),
+    N_("other workers have just submitted it"),
     N_("other workers keep changing the agreement"),
     N_("other workers keep changing the authorization"),
     N_("other workers keep changing the payment"),

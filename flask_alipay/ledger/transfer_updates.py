@@ -14,6 +14,9 @@ from ..protocol.conversion import format_amount
 from ..protocol.transfers import TransferReport
 from .transfer_transitions import TRANSFER_FAILED, TRANSFERRED
 
+# How far the mark of a request may be ahead of the time: marks are whole seconds.
+_MAX_AHEAD = timedelta(seconds=5)
+
 
 @dataclass(frozen=True)
 class NewTransfer:
@@ -70,9 +73,15 @@ class Submission(NamedTuple):
 
     @classmethod
     def after(cls, before: datetime | None) -> Submission:
-        """Return the next mark."""
+        """Return the next mark.
+
+        :raises OutcomeUnknown: if other workers submit the same at a rate at which marks would run
+            ahead of the time: they would delay the proof that it has failed without end.
+        """
         now = utc_now()
         later = now if before is None else max(now, before + timedelta(seconds=1))
+        if later > now + _MAX_AHEAD:
+            raise OutcomeUnknown("other workers have just submitted it", retryable=True)
         return cls(before, later.replace(microsecond=0))
 
 

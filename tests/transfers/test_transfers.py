@@ -342,6 +342,24 @@ def test_each_request_has_a_mark_of_its_own(shop: PayingShop, alipay: Transferri
         assert shop.row.submitted_at == first.at
 
 
+def test_marks_do_not_run_ahead_of_the_clock_however_many_workers_submit(
+    small_shop: PayingShop,
+) -> None:
+    small_shop.at_alipay.script = {TRANSFER: [LOST], QUERY: [LOST]}
+    with pytest.raises(OutcomeUnknown):
+        small_shop.pay()
+    with small_shop.app.app_context():
+        ledger = small_shop.alipay.merchant.transfers()
+
+        def submit_often() -> None:
+            for _ in range(10):
+                ledger.mark_submitted("T1")
+
+        with pytest.raises(OutcomeUnknown, match="other workers"):
+            submit_often()
+    assert small_shop.row.submitted_at < utc_now() + timedelta(seconds=6)
+
+
 def test_a_truncated_response_leaves_the_row_pending(
     shop: PayingShop, alipay: TransferringAlipay
 ) -> None:
