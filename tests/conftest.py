@@ -21,6 +21,7 @@ from .requirements import missing
 from .services import _kept_postgresql as _kept_postgresql
 from .services import browser as browser
 from .services import database_url as database_url
+from .services import kept_databases as kept_databases
 from .services import mariadb_url as mariadb_url
 from .services import postgresql_url as postgresql_url
 from .services import sqlite_url as sqlite_url

@@ -12,11 +12,12 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import NullPool, create_engine, inspect, make_url, text
+from sqlalchemy import NullPool, create_engine, inspect, make_url, table, text
 from sqlalchemy.exc import OperationalError
 
 from .requirements import missing
@@ -84,6 +85,35 @@ def new_mariadb() -> Iterator[str]:
     yield from _database("FLASK_ALIPAY_MARIADB", MARIADB, drop="DROP DATABASE {}")
 
 
+class KeptDatabases:
+    """Databases on servers whose tables stay from one test to the next: MariaDB takes a second to
+    create them.
+    """
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._urls: dict[tuple[str, str], str] = {}
+
+    def url(self, kind: str, tables: str) -> Iterator[str]:
+        """Yield the URL of a database, and empty its tables then.
+
+        :param kind: ``postgresql`` or ``mariadb``.
+        :param tables: a name for the tables that those who use the database create, if it has none.
+        """
+        if (kind, tables) not in self._urls:
+            create = {"postgresql": new_postgresql, "mariadb": new_mariadb}[kind]
+            self._urls[kind, tables] = self._stack.enter_context(contextmanager(create)())
+        url = self._urls[kind, tables]
+        yield url
+        _empty_tables(url)
+
+
+@pytest.fixture(scope="session")
+def kept_databases() -> Iterator[KeptDatabases]:
+    with ExitStack() as stack:
+        yield KeptDatabases(stack)
+
+
 @pytest.fixture(
     params=[
         "sqlite",
@@ -140,6 +170,20 @@ def _database(variable: str, default: str, *, drop: str) -> Iterator[str]:
             yield server.set(database=name).render_as_string(hide_password=False)
         finally:
             connection.execute(text(drop.format(name)))
+
+
+def _empty_tables(url: str) -> None:
+    """Empty all tables, in any order; fail rather than wait for a test's lock."""
+    engine = create_engine(url, poolclass=NullPool)
+    settings = {
+        "postgresql": ("lock_timeout = 10000", "session_replication_role = replica"),
+        "mysql": ("innodb_lock_wait_timeout = 10", "foreign_key_checks = 0"),
+    }
+    with engine.begin() as connection:
+        for setting in settings[engine.dialect.name]:
+            connection.execute(text(f"SET {setting}"))
+        for name in inspect(connection).get_table_names():
+            connection.execute(table(name).delete())
 
 
 def _drop_schemas(url: str) -> None:

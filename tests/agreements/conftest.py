@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ..conftest import Keys
+from ..services import KeptDatabases
 from .shop import DeductingAlipay, DeductingShop
 
 OpenShop = Callable[..., DeductingShop]
@@ -27,6 +28,16 @@ def open_shop(tmp_path: Path, keys: Keys) -> Iterator[OpenShop]:
     yield make
     for each in shops:
         each.close()
+
+
+@pytest.fixture
+def postgresql_url(kept_databases: KeptDatabases) -> Iterator[str]:
+    yield from kept_databases.url("postgresql", __name__)
+
+
+@pytest.fixture
+def mariadb_url(kept_databases: KeptDatabases) -> Iterator[str]:
+    yield from kept_databases.url("mariadb", __name__)
 
 
 @pytest.fixture

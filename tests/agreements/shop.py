@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from flask_alipay import AgreementMixin, AlipayBlueprint, NotificationMixin, PaymentMixin
 from flask_alipay.exceptions import OutcomeUnknown
 
+from ..compiled import create_tables
 from ..conftest import Keys
 from ..doubles.merchant import OPENAPI, Merchant
 from ..doubles.messages import message
@@ -190,7 +191,7 @@ class DeductingShop:
         with self.app.app_context():
             if db.engine.dialect.name == "sqlite":
                 event.listen(db.engine, "connect", _hurry)
-            db.create_all()
+            create_tables(db.metadata, db.engine)
             self.alipay.gateway._transport = self.at_alipay
 
     def subscribe(self, number: str = "S1", **changes: Any) -> None:

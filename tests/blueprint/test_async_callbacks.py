@@ -24,6 +24,7 @@ from flask_alipay.exceptions import CallbackFailed, ConfigurationError
 from ..doubles.merchant import Merchant
 from ..doubles.models import declare_models
 from ..doubles.shop import FORM, Shipment, Shop, db, new_app, new_blueprint
+from ..services import KeptDatabases
 from .conftest import OpenShop
 
 
@@ -286,6 +287,16 @@ class Registry:
         with self.app.app_context():
             getattr(self.db.session, "remove", self.db.session.close)()
             self.db.engine.dispose()
+
+
+@pytest.fixture
+def postgresql_url(kept_databases: KeptDatabases) -> Iterator[str]:
+    yield from kept_databases.url("postgresql", __name__)
+
+
+@pytest.fixture
+def mariadb_url(kept_databases: KeptDatabases) -> Iterator[str]:
+    yield from kept_databases.url("mariadb", __name__)
 
 
 @pytest.fixture(params=["Flask-SQLAlchemy", "Flask-SQLAlchemy-Lite", "scoped_session", "property"])

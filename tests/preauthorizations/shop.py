@@ -24,6 +24,7 @@ from flask_alipay import (
 from flask_alipay.exceptions import OutcomeUnknown
 from flask_alipay.protocol.conversion import format_amount, to_minor_units
 
+from ..compiled import create_tables
 from ..conftest import Keys
 from ..doubles.merchant import OPENAPI, Merchant
 from ..doubles.openapi import DONE, answer
@@ -344,7 +345,7 @@ class DepositShop:
         with self.app.app_context():
             if db.engine.dialect.name == "sqlite":
                 event.listen(db.engine, "connect", _hurry)
-            db.create_all()
+            create_tables(db.metadata, db.engine)
             self.connect()
 
     def connect(self) -> None:

@@ -1,7 +1,4 @@
-"""Fixtures: the shop that transfers, on each database.
-
-The tables on servers are kept for all tests, and each test empties them.
-"""
+"""Fixtures: the shop that transfers, on each database."""
 
 from __future__ import annotations
 
@@ -12,8 +9,8 @@ from typing import Any
 import pytest
 
 from ..conftest import Keys
-from ..services import new_mariadb, new_postgresql
-from .shop import PayingShop, TransferringAlipay, clear
+from ..services import KeptDatabases
+from .shop import PayingShop, TransferringAlipay
 
 OpenShop = Callable[..., PayingShop]
 
@@ -33,26 +30,14 @@ def open_shop(tmp_path: Path, keys: Keys) -> Iterator[OpenShop]:
         each.close()
 
 
-@pytest.fixture(scope="session")
-def _postgresql() -> Iterator[str]:
-    yield from new_postgresql()
-
-
-@pytest.fixture(scope="session")
-def _mariadb() -> Iterator[str]:
-    yield from new_mariadb()
+@pytest.fixture
+def postgresql_url(kept_databases: KeptDatabases) -> Iterator[str]:
+    yield from kept_databases.url("postgresql", __name__)
 
 
 @pytest.fixture
-def postgresql_url(_postgresql: str) -> Iterator[str]:
-    yield _postgresql
-    clear(_postgresql)
-
-
-@pytest.fixture
-def mariadb_url(_mariadb: str) -> Iterator[str]:
-    yield _mariadb
-    clear(_mariadb)
+def mariadb_url(kept_databases: KeptDatabases) -> Iterator[str]:
+    yield from kept_databases.url("mariadb", __name__)
 
 
 @pytest.fixture

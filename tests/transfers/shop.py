@@ -9,12 +9,13 @@ from typing import IO, Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import NullPool, String, create_engine, delete, event, inspect, select, text
+from sqlalchemy import String, event, inspect, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from flask_alipay import AlipayBlueprint, NotificationMixin, PaymentMixin, TransferMixin
 from flask_alipay.exceptions import OutcomeUnknown
 
+from ..compiled import create_tables
 from ..conftest import Keys
 from ..doubles.merchant import OPENAPI, Merchant
 from ..doubles.openapi import DONE, answer
@@ -159,7 +160,7 @@ class PayingShop:
         with self.app.app_context():
             if db.engine.dialect.name == "sqlite":
                 event.listen(db.engine, "connect", _hurry)
-            db.create_all()
+            create_tables(db.metadata, db.engine)
             self.alipay.gateway._transport = self.at_alipay
 
     def pay(self, amount: Any = "8.88", out_biz_no: str | None = "T1", **fields: Any) -> Any:
@@ -227,16 +228,6 @@ class PayingShop:
                 raise self.refusal
 
         return callback
-
-
-def clear(url: str) -> None:
-    """Empty the tables; fail rather than wait for a test's lock."""
-    engine = create_engine(url, poolclass=NullPool)
-    limits = {"postgresql": "lock_timeout = 10000", "mysql": "innodb_lock_wait_timeout = 10"}
-    with engine.begin() as connection:
-        connection.execute(text(f"SET {limits[engine.dialect.name]}"))
-        for table in db.metadata.sorted_tables:
-            connection.execute(delete(table))
 
 
 def _hurry(connection: Any, record: object) -> None:
