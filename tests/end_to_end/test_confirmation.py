@@ -184,7 +184,7 @@ def open_site(
 
 @pytest.mark.parametrize(
     ("kind", "database_url"),
-    product(_KINDS, _DATABASES) if _ALL else [("sync", "postgresql"), ("gthread", "mariadb")],
+    list(product(_KINDS, _DATABASES)) if _ALL else [("sync", "postgresql"), ("gthread", "mariadb")],
     indirect=["database_url"],
 )
 def test_ten_tabs_and_two_processes_see_it_paid_soon_by_few_queries(
