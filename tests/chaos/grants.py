@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -79,11 +80,16 @@ def capture(order: str, number: str, fen: int, mode: str, after: int) -> bool | 
         payment = alipay.capture(
             authorization, format_amount(fen), out_trade_no=number, complete=mode == "complete"
         )
+    except OutcomeUnknown:
+        raise
+    except GatewayError:
+        known = _find(Payment.out_trade_no, number)
+        return bool(known.trade_status == "TRADE_CLOSED")  # it has failed
     except InvalidParameter as error:
         if "must wait" in str(error):
             return False
         raise InvalidAmount("amount", "is not frozen any more") from None
-    return bool(payment.paid or payment.trade_status == "TRADE_CLOSED")  # or it has failed
+    return bool(payment.paid)
 
 
 def release(order: str, request: str, fen: int, captures: int, releases: int) -> bool | None:
@@ -215,7 +221,8 @@ def _captures(order: str) -> int:
 def _open(request: str) -> None:
     """Open Alipay, as the buyer's phone does."""
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    requests.post(os.environ["RIG_GATEWAY"], request.encode(), headers=headers, timeout=60)
+    with contextlib.suppress(requests.ConnectionError):  # the page does not always load
+        requests.post(os.environ["RIG_GATEWAY"], request.encode(), headers=headers, timeout=60)
 
 
 VIEWS: dict[str, Callable[..., bool | None]] = {
