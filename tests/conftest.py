@@ -7,6 +7,7 @@ import gc
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -14,6 +15,7 @@ from hypothesis import settings
 
 from flask_alipay.gateways.background import BackgroundTasks
 from flask_alipay.keys import generate_private_key
+from flask_alipay.simulator.clock import SystemClock
 
 from .bytecode import import_in_turn
 from .compiled import compile_once
@@ -124,6 +126,28 @@ def no_running_loop(request: pytest.FixtureRequest) -> Iterator[None]:
     asyncio._set_running_loop(None)
     yield
     asyncio._set_running_loop(loop)
+
+
+_CALL_LATER = SystemClock.call_later
+
+
+@pytest.fixture(autouse=True)
+def no_late_deliveries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Drop what a test's simulators still have to do when it ends.
+
+    They retry an unacknowledged notification minutes later, in the middle of another test.
+    """
+    clocks: list[SystemClock] = []
+
+    def call_later(clock: SystemClock, delay: timedelta, callback: Callable[[], object]) -> None:
+        clocks.append(clock)
+        _CALL_LATER(clock, delay, callback)
+
+    monkeypatch.setattr(SystemClock, "call_later", call_later)
+    yield
+    for clock in clocks:
+        with clock._changed:
+            clock._due.clear()
 
 
 @pytest.fixture
