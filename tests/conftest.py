@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -145,9 +146,13 @@ def no_late_deliveries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setattr(SystemClock, "call_later", call_later)
     yield
-    for clock in clocks:
+    for clock in {id(clock): clock for clock in clocks}.values():
         with clock._changed:
             clock._due.clear()
+        clock._workers.cancel_pending()
+        end = time.monotonic() + 5
+        while clock._workers._running and time.monotonic() < end:
+            time.sleep(0.01)  # one that has begun ends before the next test
 
 
 @pytest.fixture
