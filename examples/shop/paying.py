@@ -49,8 +49,9 @@ def ship_order(payment: Payment) -> None:
 def release_products(payment: Payment) -> None:
     """Close the order if its trade was closed unpaid and the buyer has started no newer payment."""
     order = payment.order
-    if order.subscription is not None:
-        # Runs once for each failed charge, in whichever process learns of it.
+    if order.subscription is not None and payment.deduction_date is not None:
+        # Runs once for each failed charge, in whichever process learns of it. The payment of a
+        # process that was killed before the charge is closed later and does not count.
         order.subscription.failures += 1
         tomorrow = china_today(alipay.merchant.clock()) + timedelta(days=1)
         order.subscription.retry_on = tomorrow.isoformat()

@@ -180,3 +180,17 @@ def test_the_legacy_gateway_offers_no_subscription(
     assert "every month" not in buyer.look("/tea/dragon-well").text
     sent = buyer.send("/tea/dragon-well/subscribe", {"token": buyer.token()})
     assert sent.status_code == 404
+
+
+def test_a_payment_that_was_never_charged_is_no_failed_charge(
+    subscriber: Subscriber, alipay: AlipaySimulator
+) -> None:
+    alipay.sign(subscriber.number)
+    shop = subscriber.shop
+
+    def store(subscription: Any) -> None:
+        shop.paying.alipay.close(shop.subscriptions._payment(subscription.agreement))
+
+    subscriber.about(store)  # a process is killed after it, and the payment closed later
+    assert subscriber.about(lambda one: (one.failures, one.retry_on)) == (0, None)
+    assert subscriber.state[2:] == (0, ["failed"])
