@@ -40,6 +40,8 @@ def main() -> int:
     }
     if not any(wanted.values()):
         parser.error(f"say how many: {', '.join(f'--{name}' for name in wanted)}")
+    if options.calm and (options.authorizations or options.agreements):
+        parser.error("authorizations and agreements need reconciliation: leave out --calm")
     well = True
     for database in options.database or DATABASES:
         try:

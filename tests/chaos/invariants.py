@@ -49,7 +49,7 @@ def faults(
     :param trades: the payments that were paid at Alipay, with their refunds.
     :param granted: the numbers of the captures and deductions that were paid there.
     :param bad: payments with only invalid notifications, with the reason.
-    :param heard: the shop's responses.
+    :param responses: the shop's responses.
     :returns: one sentence for each violation.
     """
     checks = {

@@ -81,6 +81,11 @@ class Year:
         self._since = time.monotonic()
 
     @property
+    def today(self) -> date:
+        """The simulated day in China."""
+        return self._clock.today()
+
+    @property
     def over(self) -> bool:
         """Whether the year is over."""
         last = max((one.periods[-1] for one in self.subscriptions), default=date.min)
@@ -238,18 +243,19 @@ def agreement_faults(connection: Connection, year: Year, agreements: Agreements)
     for one in year.subscriptions:
         agreement = agreements.signed.get(one.number)
         if agreement is not None:
-            found += _period_faults(one, agreement)
+            found += _period_faults(one, agreement, year.today)
     return found + agreements.faults
 
 
-def _period_faults(one: Subscription, agreement: AgreementAtAlipay) -> Iterator[str]:
-    """Yield what is wrong with the months of an agreement."""
+def _period_faults(one: Subscription, agreement: AgreementAtAlipay, today: date) -> Iterator[str]:
+    """Yield what is wrong with the months of an agreement that are over."""
     if not set(agreement.paid) <= set(one.periods):
         yield f"{one.number}: was charged outside its months"
     charged = 0
     for period in one.periods:
         number = len(agreement.paid.get(period, ()))
-        must = may = agreement.has_money(period)
+        may = agreement.has_money(period)
+        must = may and period < today
         if one.total_payments and charged >= one.total_payments:
             must = may = False
         if agreement.ended and agreement.last_day <= period:

@@ -268,6 +268,8 @@ def test_the_rig_finds_a_month_that_was_missed_or_charged_twice(
     def found() -> list[str]:
         return agreement_faults(ledger, year, agreements)
 
+    assert f"S1: the month of {periods[0]} was missed" not in found()  # it is not over
+    clock.move_to(periods[1])
     assert f"S1: the month of {periods[0]} was missed" in found()
     for period in periods:
         number = f"S1D{period}"
