@@ -150,7 +150,7 @@ def test_two_workers_settle_lost_payments_and_ship_each_order_once(
                 caller.send_task(
                     "shop.reconcile", kwargs={"older_than": 0}, queue=environment["SHOP_QUEUE"]
                 )
-            caller.pool.force_close_all()
+            _close(caller)
         _until(lambda: all_logs().count("queried") == 3, started, all_logs)
     assert _count(shop, far_shop, shop.models.Shipment) == LOST
     queried = [
@@ -229,8 +229,15 @@ def test_two_workers_charge_each_month_once_although_one_is_killed(
         assert [count for count, _ in _plans(shop, far_shop)] == [month] * SUBSCRIBERS, all_logs()
     assert _count(shop, far_shop, shop.models.Shipment) == 3 * SUBSCRIBERS
     assert _charges(simulator) == 3 * SUBSCRIBERS
+    _close(caller)
+
+
+def _close(caller: Any) -> None:
+    """Close the connections of a sender, which it shares with later ones in this process."""
+    from kombu import pools
+
     caller.pool.force_close_all()
-    caller.close()
+    pools.reset()
 
 
 def _charges(simulator: Simulator) -> int:

@@ -262,9 +262,9 @@ def test_refunds_that_the_merchant_confirms(shop: Shop) -> None:
     shop.press(shop.open(request), "confirm")
     batch = RefundBatchNotification.from_params(result(shop, "batch_refund_notify"))
     assert batch.batch_no == batch_no
-    assert [(one.trade_no, one.refund_fen, one.succeeded) for one in batch.results] == [
-        (numbers[0], 888, True),
-        (numbers[1], 8888, True),
+    assert [(one.trade_no, one.refund_fen, one.code) for one in batch.results] == [
+        (numbers[0], 888, "SUCCESS"),
+        (numbers[1], 8888, "SUCCESS"),
     ]
     part = shop.gateway.single_trade_query(out_trade_no="A1")
     assert (part.trade_status, part.refunded_fen) == ("TRADE_SUCCESS", 888)
