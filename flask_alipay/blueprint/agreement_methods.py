@@ -145,7 +145,7 @@ class AgreementMethods(PaymentMethods[P, R]):
 
     def sign_link(self, agreement: Any) -> str:
         """Return the link that opens :meth:`sign_request` in Alipay's app: for the merchant's own
-        app, for a page on a phone, or as the text of a QR code.
+        app, or for a page on a phone. It is too long for a QR code: show :meth:`sign_url` as one.
 
         :param agreement: one that is not signed yet.
         :raises InvalidParameter: names the invalid parameter.
