@@ -23,7 +23,7 @@ from sqlalchemy.exc import OperationalError
 from .requirements import missing
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext
+    from playwright.sync_api import Browser, BrowserContext, Locator, LocatorAssertions
 
 # Without TLS: for each connection, PyMySQL reads all the certificates of the machine.
 POSTGRESQL = "postgresql+psycopg://postgres@127.0.0.1:5432/postgres?sslmode=disable"
@@ -143,6 +143,24 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=found, args=_CHROMIUM_ARGUMENTS)
         yield chromium
         chromium.close()
+
+
+def expect(element: Locator) -> LocatorAssertions:
+    """Return assertions that wait until the page fulfils them, at most 20 seconds.
+
+    A click returns before the page that it opens is there: what an element tells at once
+    may be about the page before.
+    """
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=20_000)
+    return expect(element)
+
+
+def follow(element: Locator, key: str = "") -> None:
+    """Click on a link or a form's button, or press a key there; wait for the next page."""
+    with element.page.expect_navigation():
+        element.press(key) if key else element.click()
 
 
 def hurry(context: BrowserContext) -> None:

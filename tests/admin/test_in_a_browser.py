@@ -11,6 +11,8 @@ from flask import Flask, Response, g
 from flask_admin import Admin
 from werkzeug.serving import make_server
 
+from tests.services import expect, follow
+
 from ..accessibility import violations
 from .conftest import OpenShop
 from .pictures import take
@@ -135,7 +137,7 @@ def check_page(page: Page, viewport: dict[str, int]) -> None:
     )
     assert wide == []
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
-    assert page.locator("main h1").count() == 1
+    expect(page.locator("main h1")).to_have_count(1)
     nameless = page.evaluate(
         """() => [...document.querySelectorAll('main input:not([type=hidden]), main select')]
         .filter(field => !field.labels.length).map(field => field.outerHTML)"""
@@ -146,7 +148,7 @@ def check_page(page: Page, viewport: dict[str, int]) -> None:
         .filter(e => e.getBoundingClientRect().height < 24).map(e => e.outerHTML)"""
     )
     assert small == []
-    assert page.locator("main svg[role=img]:not([aria-label])").count() == 0
+    expect(page.locator("main svg[role=img]:not([aria-label])")).to_have_count(0)
 
 
 @pytest.mark.parametrize("kind", ["desktop", "phone"])
@@ -169,21 +171,21 @@ def test_a_missing_order_is_resolved_refunded_and_counted(
     page.goto("/admin/alipay/payments/")
     check("payments")
     page.get_by_label(words["search"]).fill("T1221")
-    page.get_by_label(words["search"]).press("Enter")
-    page.get_by_role("link", name=number).click()
+    follow(page.get_by_label(words["search"]), "Enter")
+    follow(page.get_by_role("link", name=number))
     check("missing")
-    page.get_by_role("link", name=words["query"], exact=True).click()
+    follow(page.get_by_role("link", name=words["query"], exact=True))
     check("query")
     page.get_by_role("button", name=words["confirm query"]).click()
     page.get_by_text(words["updated"]).wait_for()
     assert shop.payment(number).paid
     check("found")
-    page.locator("main").get_by_role("link", name=words["refund"], exact=True).click()
+    follow(page.locator("main").get_by_role("link", name=words["refund"], exact=True))
     check()
     page.get_by_label(words["amount"]).fill("10.00")
     page.get_by_label(words["reason"]).fill("包装破损")
     check("refund")
-    page.get_by_role("button", name=words["continue"]).click()
+    follow(page.get_by_role("button", name=words["continue"]))
     check("confirm")
     page.get_by_role("button", name=words["confirm refund"]).click()
     page.get_by_text(words["refunded"]).first.wait_for()

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.services import follow
+
 from ..admin.test_in_a_browser import DESKTOP, PHONE, check_page
 from ..doubles.server import serving
 from .shop import DeductingShop
@@ -57,22 +59,22 @@ def test_an_operator_charges_and_ends_an_agreement(
         page.goto("/admin/alipay/agreements/")
         check_page(page, viewport)
         page.locator("select[name=due]").select_option(label=words["due"])
-        page.get_by_role("button", name=words["find"]).click()
-        page.get_by_role("link", name="S1", exact=True).click()
+        follow(page.get_by_role("button", name=words["find"]))
+        follow(page.get_by_role("link", name="S1", exact=True))
         check_page(page, viewport)
-        page.locator("main").get_by_role("link", name=words["charge"], exact=True).click()
+        follow(page.locator("main").get_by_role("link", name=words["charge"], exact=True))
         check_page(page, viewport)
         page.locator("#amount").fill("12.50")
         page.get_by_label(words["subject"], exact=True).fill("龙井")
-        page.get_by_role("button", name=words["continue"]).click()
+        follow(page.get_by_role("button", name=words["continue"]))
         check_page(page, viewport)
         page.get_by_role("button", name=words["confirm"]).click()
         page.get_by_text(words["paid"]).wait_for()
         check_page(page, viewport)
         number = page.locator("main table a.number").first.inner_text()
-        page.get_by_role("link", name=number).first.click()
+        follow(page.get_by_role("link", name=number).first)
         page.get_by_role("link", name="S1", exact=True).click()
-        page.get_by_role("link", name=words["end"], exact=True).click()
+        follow(page.get_by_role("link", name=words["end"], exact=True))
         check_page(page, viewport)
         page.get_by_role("button", name=words["confirm end"]).click()
         page.get_by_text(words["ended"]).wait_for()

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from werkzeug.serving import make_server
 
 from flask_alipay.models import utc_now
+from tests.services import expect
 
 from ..accessibility import violations
 from .shop import QUERY, Agreement, DeductingShop, db
@@ -182,8 +183,8 @@ def look_at(tab: Page, name: str) -> None:
 def test_the_page_notices_by_itself_that_it_is_signed(unsigned: DeductingShop, tab: Page) -> None:
     tab.goto(url(unsigned))
     desktop = (tab.viewport_size or {"width": 0})["width"] == 1280
-    assert tab.locator(".code svg").is_visible() == desktop
-    assert tab.locator("#open").is_visible() != desktop
+    expect(tab.locator(".code svg")).to_be_visible(visible=desktop)
+    expect(tab.locator("#open")).to_be_visible(visible=not desktop)
     if desktop:
         assert (tab.locator(".code svg").bounding_box() or {"width": 0})["width"] >= 180
     assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")

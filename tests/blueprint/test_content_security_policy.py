@@ -11,6 +11,7 @@ from flask import Flask, g, request
 from werkzeug.test import TestResponse
 
 from flask_alipay import AlipayBlueprint
+from tests.services import expect
 
 from ..doubles.shop import Notification, Payment, Refund, Shop, db, new_app, new_blueprint
 from ..requirements import missing
@@ -168,10 +169,10 @@ def buy(shop: Shop, browser: Browser) -> None:
             tab.locator("[data-pay]").first.click()
         cashier = opened.value
         cashier.wait_for_url("**/simulator/cashier/*", timeout=SOON)
-        assert tab.locator("#leaving").is_visible()
+        expect(tab.locator("#leaving")).to_be_visible()
         cashier.locator("#pay button").first.click()
         tab.wait_for_url("**/result/*", timeout=SOON)
-        assert "Payment received" in tab.locator("h1").inner_text()
+        expect(tab.locator("h1")).to_contain_text("Payment received")
         tab.context.close()
     assert complaints == []
     assert shop.payment(number).paid

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.services import expect
+
 from ..doubles.merchant import Merchant, on_each_gateway
 from ..doubles.shop import Shop
 from .conftest import OpenShop
@@ -146,7 +148,7 @@ def test_the_qr_page_fits_into_wechat(
         for size in SIZES.values():
             tab = open_tab(browser, site, complaints, user_agent=WECHAT, locale=locale, **size)
             tab.goto(shop.url("checkout", shop.order(product="qr")))
-            assert tab.locator("#copy").is_visible()
+            expect(tab.locator("#copy")).to_be_visible()
             assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
             look_at(tab, f"wechat-qr-{locale}")
             tab.context.close()
@@ -163,6 +165,6 @@ def test_the_form_of_a_long_request_fits_every_screen(
         for size in SIZES.values():
             tab = open_tab(browser, site, [], java_script_enabled=False, locale=locale, **size)
             tab.goto(shop.url("pay", shop.order()))
-            assert tab.locator("form button").is_visible()
+            expect(tab.locator("form button")).to_be_visible()
             look_at(tab, f"pay-{locale}")
             tab.context.close()

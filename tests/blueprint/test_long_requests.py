@@ -15,6 +15,7 @@ from werkzeug.serving import make_server
 
 from flask_alipay.exceptions import ConfigurationError
 from flask_alipay.testing import AlipayServer
+from tests.services import expect
 
 from ..doubles.merchant import Merchant, on_each_gateway
 from ..doubles.shop import Shop
@@ -143,7 +144,7 @@ def test_a_browser_posts_the_order_by_itself(sold: Shop, browser: Browser) -> No
         tab = open_tab(browser, site, complaints)
         tab.goto(sold.url("pay", number))
         tab.wait_for_url("**/simulator/cashier/*", timeout=SOON)
-        assert SUBJECT in tab.locator("main").inner_text()
+        expect(tab.locator("main")).to_contain_text(SUBJECT)
         tab.locator("#pay button").first.click()
         tab.wait_for_url("**/result/*", timeout=SOON)
         tab.context.close()
@@ -161,7 +162,7 @@ def test_a_browser_without_script_has_a_button(
         tab = open_tab(browser, site, [], java_script_enabled=False, **device)
         tab.goto(sold.url("pay", number))
         button = tab.locator("form button")
-        assert button.is_visible()
+        expect(button).to_be_visible()
         look_at(tab, "pay")
         button.click()
         tab.wait_for_url("**/simulator/cashier/*", timeout=SOON)
@@ -178,7 +179,7 @@ def test_the_checkout_opens_it_in_a_new_tab(sold: Shop, browser: Browser) -> Non
             tab.locator("[data-pay]").first.click()
         cashier = opened.value
         cashier.wait_for_url("**/simulator/cashier/*", timeout=SOON)
-        assert tab.locator("#leaving").is_visible()
+        expect(tab.locator("#leaving")).to_be_visible()
         cashier.locator("#pay button").first.click()
         tab.wait_for_url("**/result/*", timeout=SOON)
         tab.context.close()
@@ -209,5 +210,5 @@ def test_a_buyer_who_returns_is_not_redirected_again(sold: Shop, browser: Browse
         tab.goto(sold.url("pay", order(sold)))
         tab.wait_for_timeout(300)
         assert "/pay/" in unquote(tab.url)
-        assert tab.locator("form button").is_visible()
+        expect(tab.locator("form button")).to_be_visible()
         tab.context.close()

@@ -15,6 +15,7 @@ from werkzeug.serving import make_server
 
 from flask_alipay.models import utc_now
 from flask_alipay.testing import AlipaySimulator
+from tests.services import expect
 
 from ..accessibility import violations
 from ..doubles.shop import Payment, Shop, new_app, new_blueprint
@@ -144,7 +145,7 @@ def test_the_results_are_accessible(shop: Shop, tab: Page, name: str) -> None:
         tab.goto("about:blank")  # the last page would reload itself
         shop.change(number, **blank | values)
         tab.goto(shop.url("result", number))
-        assert tab.locator(f"article.{state}").is_visible()
+        expect(tab.locator(f"article.{state}")).to_be_visible()
         titles.add(tab.get_by_role("heading", level=1).inner_text())
         assert_usable(tab)
         look_at(tab, f"result-{state}", name)
@@ -157,15 +158,15 @@ def test_the_checkout_is_accessible(shop: Shop, tab: Page, name: str) -> None:
     tab.goto(shop.url("checkout", number))
     tab.locator("#clock-time", has_text="29").wait_for()
     assert tab.locator(".brand img").evaluate("image => image.naturalWidth > 0")
-    assert "云叶茶舍" in tab.locator(".brand").inner_text()
-    assert "400-000-0000" in tab.locator("footer").inner_text()
-    assert "¥80.88" in tab.locator(".items").inner_text()
+    expect(tab.locator(".brand")).to_contain_text("云叶茶舍")
+    expect(tab.locator("footer")).to_contain_text("400-000-0000")
+    expect(tab.locator(".items")).to_contain_text("¥80.88")
     color = tab.locator(".button[data-pay]").evaluate(
         "one => getComputedStyle(one).backgroundColor"
     )
     assert color == "rgb(31, 107, 74)"
     on_desktop = name.startswith("desktop")
-    assert tab.locator("#scan").count() == on_desktop
+    expect(tab.locator("#scan")).to_have_count(int(on_desktop))
     if on_desktop:
         tab.frame_locator("#scan iframe").locator("svg").wait_for()
     assert_usable(tab)
@@ -176,7 +177,7 @@ def test_the_checkout_is_accessible(shop: Shop, tab: Page, name: str) -> None:
     assert_usable(tab)
     look_at(tab, "dialog", name)
     opened.value.wait_for_load_state()
-    assert opened.value.locator(".phone").count() == on_desktop
+    expect(opened.value.locator(".phone")).to_have_count(int(on_desktop))
     look_at(opened.value, "cashier", name)
 
 
@@ -187,7 +188,7 @@ def test_the_other_pages_are_accessible(shop: Shop, tab: Page, name: str) -> Non
     assert_usable(tab)
     look_at(tab, "help", name)
     tab.goto(shop.url("checkout", code))
-    assert tab.locator("#code svg").is_visible()
+    expect(tab.locator("#code svg")).to_be_visible()
     assert_usable(tab)
     look_at(tab, "qr", name)
 
@@ -226,7 +227,7 @@ def test_the_code_beside_the_button_is_paid_with_a_phone(
     cashier.goto(str(code))
     cashier.locator("form[action$='/pay'] button").click()
     tab.wait_for_url("**/result/*", timeout=SOON)
-    assert tab.get_by_role("heading", level=1).inner_text() == "Payment received"
+    expect(tab.get_by_role("heading", level=1)).to_have_text("Payment received")
     phone.close()
 
 
@@ -272,7 +273,7 @@ def test_without_notifications_the_buyer_who_returns_sees_it_paid(
     cashier.wait_for_url("**/result/*", timeout=SOON)
     cashier.get_by_role("heading", name="Payment received").wait_for(timeout=SOON)
     tab.wait_for_url("**/result/*", timeout=SOON)  # the tab that stayed open moves on, too
-    assert tab.get_by_role("heading", level=1).inner_text() == "Payment received"
+    expect(tab.get_by_role("heading", level=1)).to_have_text("Payment received")
     assert shop.called == [("paid", number)]
     assert len(queries) <= 4
 

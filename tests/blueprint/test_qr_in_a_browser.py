@@ -13,6 +13,7 @@ import pytest
 from werkzeug.serving import make_server
 
 from flask_alipay.models import utc_now
+from tests.services import expect
 
 from ..doubles.merchant import Merchant
 from ..doubles.shop import Shop
@@ -71,8 +72,8 @@ def test_the_page_notices_by_itself_that_it_is_paid(
 ) -> None:
     number = shop.order(product="qr", expires_at=utc_now() + timedelta(minutes=30))
     tab.goto(shop.url("checkout", number))
-    assert tab.locator("#code svg").is_visible()
-    assert "¥88.88" in tab.locator(".owed").inner_text()
+    expect(tab.locator("#code svg")).to_be_visible()
+    expect(tab.locator(".owed")).to_contain_text("¥88.88")
     tab.locator("#clock-time", has_text="29").wait_for()
     assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
     # Squares that a camera can tell apart.
@@ -85,8 +86,8 @@ def test_the_page_notices_by_itself_that_it_is_paid(
 def test_a_phone_that_shows_the_code_may_follow_it(shop: Shop, tab: Page) -> None:
     tab.goto(shop.url("checkout", shop.order(product="qr")))
     here = tab.locator("#here")
-    assert here.get_attribute("href") == QR
-    assert here.is_visible() == ((tab.viewport_size or {"width": 0})["width"] == 390)
+    expect(here).to_have_attribute("href", QR)
+    expect(here).to_be_visible(visible=((tab.viewport_size or {"width": 0})["width"] == 390))
 
 
 def test_a_code_that_grows_old_is_renewed(shop: Shop, platform: Platform, tab: Page) -> None:
@@ -95,7 +96,7 @@ def test_a_code_that_grows_old_is_renewed(shop: Shop, platform: Platform, tab: P
     kept = {"qr_code": "https://old.invalid/", "qr_code_until": until, "qr_code_fen": 8888}
     shop.change(number, details=kept)
     tab.goto(shop.url("checkout", number))
-    assert tab.locator("#here").get_attribute("href") == "https://old.invalid/"
+    expect(tab.locator("#here")).to_have_attribute("href", "https://old.invalid/")
     assert platform.requested == []
     tab.locator(f"#here[href='{QR}']").wait_for(state="attached", timeout=SOON)
     assert platform.methods() == ["precreate"]
@@ -120,7 +121,7 @@ def test_when_the_time_is_over_there_is_nothing_left_to_scan(shop: Shop, tab: Pa
     number = shop.order(product="qr", expires_at=utc_now() + timedelta(seconds=3))
     tab.goto(shop.url("checkout", number))
     tab.get_by_role("alert").wait_for(timeout=SOON)
-    assert not tab.locator("#code").is_visible()
+    expect(tab.locator("#code")).to_be_hidden()
     look_at(tab, "qr-over")
 
 

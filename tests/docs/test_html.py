@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.services import expect
+
 from .conftest import build
 from .reading import ROOT, page
 
@@ -128,8 +130,8 @@ def test_each_code_block_has_a_copy_button(html: Path, desktop: Page) -> None:
 def test_a_tab_shows_the_settings_of_one_language(html: Path, desktop: Page) -> None:
     desktop.goto((html / "offline.html").as_uri())
     desktop.get_by_text("PHP", exact=True).click()
-    assert desktop.get_by_text("new AopClient()").is_visible()
-    assert not desktop.get_by_text("new AlipaySdk(").is_visible()
+    expect(desktop.get_by_text("new AopClient()")).to_be_visible()
+    expect(desktop.get_by_text("new AlipaySdk(")).to_be_hidden()
 
 
 def found(page: Page, site: Path, words: str) -> list[str]:

@@ -11,6 +11,7 @@ from werkzeug.serving import make_server
 
 from flask_alipay.simulator.merchant.merchant import open_id_under
 from flask_alipay.simulator.simulator import SIMULATORS
+from tests.services import expect
 
 from ..doubles.shop import Shop
 from .test_tasks import Task, numbers
@@ -97,7 +98,7 @@ def tab(browser: Browser, site: str) -> Iterator[Page]:
 @pytest.mark.browser
 def test_a_journey_in_a_browser(shop: Shop, tab: Page) -> None:
     tab.goto("/login")
-    assert tab.get_by_role("heading").inner_text() == "Log in with Alipay"
+    expect(tab.get_by_role("heading")).to_have_text("Log in with Alipay")
     tab.get_by_role("button", name="Authorise").click()
     tab.wait_for_url("**/logged-in?*")
     assert "测试买家" in tab.evaluate("JSON.parse(document.body.innerText).hello")

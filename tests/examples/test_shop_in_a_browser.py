@@ -18,11 +18,12 @@ from werkzeug.serving import make_server
 
 from flask_alipay.simulator import Simulator
 from flask_alipay.simulator.web.cashier import simulator_blueprint
+from tests.services import expect, follow
 
 from ..services import hurry
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 pytestmark = pytest.mark.browser
 
@@ -143,13 +144,12 @@ def open_cashier(tab: Page) -> Page:
     return opened.value
 
 
-def heading(tab: Page) -> str:
-    return tab.get_by_role("heading").first.inner_text()
+def heading(tab: Page) -> Locator:
+    return tab.get_by_role("heading").first
 
 
 def press(cashier: Page, event: str) -> None:
-    cashier.locator(f"form[action$='/{event}'] button").click()
-    cashier.wait_for_load_state()
+    follow(cashier.locator(f"form[action$='/{event}'] button"))
 
 
 @pytest.mark.parametrize(
@@ -167,9 +167,9 @@ def test_the_waiting_tab_shows_the_result_of_the_trade(
     go_to_checkout(tab)
     press(open_cashier(tab), event)
     tab.wait_for_url("**/result/*", timeout=SOON)
-    assert heading(tab) == title
+    expect(heading(tab)).to_have_text(title)
     tab.goto(order)
-    assert heading(tab) == order_title
+    expect(heading(tab)).to_have_text(order_title)
 
 
 @pytest.mark.parametrize("app", MERCHANTS.values(), ids=MERCHANTS.keys(), indirect=True)
@@ -179,7 +179,7 @@ def test_the_buyer_returns_to_the_result_after_the_payment(tab: Page) -> None:
     cashier = open_cashier(tab)
     press(cashier, "pay")
     cashier.wait_for_url("**/result/*", timeout=SOON)
-    assert heading(cashier) == "Payment received"
+    expect(heading(cashier)).to_have_text("Payment received")
 
 
 @pytest.mark.parametrize("app", OPEN_PLATFORM.values(), ids=OPEN_PLATFORM.keys(), indirect=True)
@@ -194,9 +194,9 @@ def test_the_qr_code_page_moves_on_when_a_phone_has_paid(open_tab: OpenTab, site
     phone.goto(code)
     press(phone, "pay")
     tab.wait_for_url("**/result/*", timeout=SOON)
-    assert heading(tab) == "Payment received"
+    expect(heading(tab)).to_have_text("Payment received")
     tab.goto(order)
-    assert heading(tab) == "Thank you, your payment was received"
+    expect(heading(tab)).to_have_text("Thank you, your payment was received")
 
 
 @pytest.mark.parametrize(
@@ -214,10 +214,10 @@ def test_an_escrow_order_is_paid_shipped_and_confirmed(
     cashier = open_cashier(tab)
     press(cashier, "deposit")
     cashier.wait_for_url("**/result/*", timeout=SOON)
-    assert heading(cashier) == "Payment received"
+    expect(heading(cashier)).to_have_text("Payment received")
     tab.wait_for_url("**/result/*", timeout=SOON)  # without a click
     tab.goto(order)
-    assert heading(tab) == "Thank you, your payment was received"
+    expect(heading(tab)).to_have_text("Thank you, your payment was received")
     keeper.goto("/admin/parcels/")
     keeper.get_by_label("Name").fill("keeper")
     keeper.get_by_label("Password").fill(app.config["SHOP_ADMIN_PASSWORD"])
@@ -232,9 +232,9 @@ def test_an_escrow_order_is_paid_shipped_and_confirmed(
     tab.get_by_role("button", name="Confirm receipt").click()
     tab.get_by_role("heading", name="Payment successful").wait_for()
     tab.goto(order)
-    assert heading(tab) == "The order is completed"
+    expect(heading(tab)).to_have_text("The order is completed")
     keeper.reload()
-    assert keeper.get_by_text("Completed").is_visible()
+    expect(keeper.get_by_text("Completed")).to_be_visible()
 
 
 def test_escrow_works_with_a_simulator_on_another_site(
@@ -260,7 +260,7 @@ def test_escrow_works_with_a_simulator_on_another_site(
         cashier.get_by_role("button", name="Confirm receipt").click()
         cashier.get_by_role("heading", name="Payment successful").wait_for()
         tab.goto(order)
-        assert heading(tab) == "The order is completed"
+        expect(heading(tab)).to_have_text("The order is completed")
         context.close()
 
 
@@ -292,8 +292,8 @@ def test_a_buyer_with_a_problem_gets_help_and_the_payment_methods(tab: Page) -> 
     tab.wait_for_url("**/checkout/*problem=1")
     tab.get_by_role("link", name="Back to the ways to pay").click()
     tab.wait_for_url("**/checkout/*")
-    assert tab.get_by_role("dialog").count() == 0
-    assert tab.locator("[data-pay]").first.is_visible()
+    expect(tab.get_by_role("dialog")).to_have_count(0)
+    expect(tab.locator("[data-pay]").first).to_be_visible()
 
 
 def test_a_short_network_failure_does_no_harm(tab: Page, complaints: list[str]) -> None:
@@ -317,9 +317,9 @@ def test_after_the_time_for_payment_the_checkout_has_no_payment_buttons(
         shop.models.db.session.scalar(select(shop.models.Payment)).expires_at = soon
         shop.models.db.session.commit()
     go_to_checkout(tab)
-    assert "Pay within" in tab.locator("#clock").inner_text()
+    expect(tab.locator("#clock")).to_contain_text("Pay within")
     tab.get_by_role("alert").wait_for(timeout=SOON)
-    assert not tab.locator("[data-pay]").first.is_visible()
+    expect(tab.locator("[data-pay]").first).to_be_hidden()
 
 
 def test_a_payment_works_without_scripts(open_tab: OpenTab) -> None:
@@ -328,9 +328,9 @@ def test_a_payment_works_without_scripts(open_tab: OpenTab) -> None:
     go_to_checkout(tab)
     press(open_cashier(tab), "pay")
     tab.get_by_role("link", name="Check the payment status").click()
-    assert heading(tab) == "Payment received"
+    expect(heading(tab)).to_have_text("Payment received")
     tab.goto(order)
-    assert heading(tab) == "Thank you, your payment was received"
+    expect(heading(tab)).to_have_text("Thank you, your payment was received")
 
 
 def test_without_scripts_the_waiting_page_reloads_itself(open_tab: OpenTab) -> None:
@@ -339,7 +339,7 @@ def test_without_scripts_the_waiting_page_reloads_itself(open_tab: OpenTab) -> N
     go_to_checkout(tab)
     cashier = open_cashier(tab)
     tab.get_by_role("link", name="Check the payment status").click()
-    assert heading(tab) == "Not paid yet"
+    expect(heading(tab)).to_have_text("Not paid yet")
     press(cashier, "pay")
     tab.get_by_role("heading", name="Payment received").wait_for(timeout=2 * SOON)
 
@@ -354,7 +354,7 @@ def test_a_chinese_browser_gets_chinese_pages(open_tab: OpenTab) -> None:
     assert tab.title() == "订单支付"
     press(open_cashier(tab), "pay")
     tab.wait_for_url("**/result/*", timeout=SOON)
-    assert heading(tab) == "支付成功"
+    expect(heading(tab)).to_have_text("支付成功")
 
 
 def test_the_link_to_the_other_language_translates_shop_and_checkout(open_tab: OpenTab) -> None:

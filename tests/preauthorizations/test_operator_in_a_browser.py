@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.services import follow
+
 from ..admin.test_in_a_browser import DESKTOP, PHONE, check_page
 from ..doubles.server import serving
 from .shop import DepositShop
@@ -57,14 +59,14 @@ def test_an_operator_captures_a_part_and_releases_the_rest(
         page.goto("/admin/alipay/authorizations/")
         check_page(page, viewport)
         page.get_by_label(words["search"]).fill("DEP1")
-        page.get_by_label(words["search"]).press("Enter")
-        page.get_by_role("link", name="DEP1").click()
+        follow(page.get_by_label(words["search"]), "Enter")
+        follow(page.get_by_role("link", name="DEP1"))
         check_page(page, viewport)
-        page.get_by_role("link", name=words["capture"], exact=True).click()
+        follow(page.get_by_role("link", name=words["capture"], exact=True))
         check_page(page, viewport)
         page.locator("#amount").fill("120.00")
         page.get_by_label(words["subject"], exact=True).fill("迷你吧")
-        page.get_by_role("button", name=words["continue"]).click()
+        follow(page.get_by_role("button", name=words["continue"]))
         check_page(page, viewport)
         page.get_by_role("button", name=words["confirm capture"]).click()
         page.get_by_text(words["paid"]).wait_for()

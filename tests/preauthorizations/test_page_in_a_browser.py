@@ -14,6 +14,7 @@ import pytest
 from werkzeug.serving import make_server
 
 from flask_alipay.models import utc_now
+from tests.services import expect, follow
 
 from ..blueprint.test_pages_in_a_browser import BROWSERS, SOON, assert_usable, look_at
 from .simulated import SimulatedShop
@@ -71,9 +72,11 @@ def test_the_page_waits_and_shows_the_deposit_by_itself(
     shop.change(NUMBER, title=TITLE)
     tab.goto(page_of(shop))
     tab.locator("#clock-time", has_text="14").wait_for()
-    assert tab.locator("#code svg").is_visible()
-    assert tab.locator("#here").is_visible() == name.startswith("phone")
-    assert tab.locator("html").get_attribute("lang") == ("en" if name.endswith("en") else "zh-CN")
+    expect(tab.locator("#code svg")).to_be_visible()
+    expect(tab.locator("#here")).to_be_visible(visible=name.startswith("phone"))
+    expect(tab.locator("html")).to_have_attribute(
+        "lang", ("en" if name.endswith("en") else "zh-CN")
+    )
     assert_usable(tab)
     look_at(tab, "authorize-waiting", name)
     shop.app.test_client().get(urlsplit(str(tab.locator("#here").get_attribute("href"))).path)
@@ -105,7 +108,7 @@ def test_the_states_of_a_deposit_are_accessible(shop: SimulatedShop, tab: Page, 
     for state, values in states.items():
         shop.change(NUMBER, **values)
         tab.goto(url)
-        assert tab.locator(f".state.{state}").is_visible()
+        expect(tab.locator(f".state.{state}")).to_be_visible()
         titles.add(tab.locator("#how").inner_text())
         assert_usable(tab)
         look_at(tab, f"authorize-{state}", name)
@@ -119,10 +122,9 @@ def test_a_payer_on_a_phone_confirms_by_the_link(shop: SimulatedShop, tab: Page)
     tab.goto(url)
     tab.locator("#here").click()
     tab.wait_for_url("**/freeze/**")
-    tab.locator("form[action$=freeze] button").click()
-    tab.wait_for_load_state()
+    follow(tab.locator("form[action$=freeze] button"))
     tab.goto(url)
-    assert tab.locator(".state.held").is_visible()
+    expect(tab.locator(".state.held")).to_be_visible()
     assert shop.calls() == [("authorized", NUMBER)]
 
 
@@ -134,6 +136,6 @@ def test_the_code_disappears_when_the_time_is_over(shop: SimulatedShop, tab: Pag
     shop.change(NUMBER, expires_at=utc_now() + timedelta(seconds=6))
     tab.goto(url)
     tab.locator("#over").wait_for(timeout=SOON)
-    assert not tab.locator("#code").is_visible()
-    assert not tab.locator("#here").is_visible()
+    expect(tab.locator("#code")).to_be_hidden()
+    expect(tab.locator("#here")).to_be_hidden()
     assert_usable(tab)

@@ -8,6 +8,7 @@ import pytest
 
 from flask_alipay.protocol.conversion import format_china_time
 from flask_alipay.simulator.clock import SystemClock
+from tests.services import expect, follow
 
 from ..accessibility import violations
 from .conftest import NOTIFY_URL
@@ -106,8 +107,7 @@ def test_the_pages_of_a_batch_are_accessible(tab, merchant, buyer, simulator, cl
     )
     tab.goto(batch.url)
     assert_usable(tab)
-    tab.locator("form button").first.click()
-    tab.wait_for_load_state()
+    follow(tab.locator("form button").first)
     assert_usable(tab)
 
 
@@ -126,8 +126,7 @@ def test_the_pages_of_agreements_are_accessible(tab, app, merchant, site):
     for detail in tab.locator("summary").all():
         detail.click()
     assert_usable(tab)
-    tab.locator("form button").first.click()
-    tab.wait_for_load_state()
+    follow(tab.locator("form button").first)
     assert_usable(tab)
     tab.goto("/alipay/sign/nothing")
     assert_usable(tab)
@@ -144,10 +143,9 @@ def test_the_cashier_with_an_agreement_is_accessible(tab, app, merchant, simulat
     tab.goto(f"/alipay/cashier/{simulator.trades.by_out_trade_no('T1').cashier_id}")
     assert_usable(tab)
     box = tab.get_by_role("checkbox")
-    assert box.is_checked()
+    expect(box).to_be_checked()
     box.uncheck()
-    tab.locator("form button").first.click()
-    tab.wait_for_load_state()
+    follow(tab.locator("form button").first)
     assert simulator.trades.by_out_trade_no("T1").paid
     assert simulator.wallet.registry.store.find("S1").agreement_no == ""
 

@@ -13,6 +13,7 @@ from werkzeug.serving import make_server
 from flask_alipay.simulator import Simulator
 from flask_alipay.simulator.clock import SystemClock
 from flask_alipay.simulator.web.cashier import simulator_blueprint
+from tests.services import expect
 
 from ..services import hurry
 from .conftest import Merchant
@@ -74,7 +75,7 @@ def test_a_buyer_pays_and_is_back_in_the_shop(cashier, site):
     page = cashier()
     page.get_by_role("button", name="Pay ¥88.88").click()
     page.wait_for_url(f"http://localhost:{site}/return?**")
-    assert page.inner_text("body") == "back with 12 fields"
+    expect(page.locator("body")).to_have_text("back with 12 fields")
 
 
 @pytest.mark.parametrize(
@@ -84,16 +85,16 @@ def test_a_buyer_pays_and_is_back_in_the_shop(cashier, site):
 def test_a_buyer_does_not_pay_and_is_shown_the_way_back(cashier, site, button, words):
     page = cashier()
     page.get_by_role("button", name=button).click()
-    assert page.get_by_role("heading", name=words).is_visible()
+    expect(page.get_by_role("heading", name=words)).to_be_visible()
     page.get_by_role("link", name="Back to the shop").click()
-    assert page.inner_text("body") == "back with 0 fields"
+    expect(page.locator("body")).to_have_text("back with 0 fields")
 
 
 def test_the_countdown_counts_down(cashier):
     page = cashier(timeout_express="2h")
     limit = page.locator("#limit")
     limit.filter(has_text=re.compile("^1:59:5")).wait_for()
-    assert page.get_by_text("Pay within").is_visible()
+    expect(page.get_by_text("Pay within")).to_be_visible()
     assert page.complaints == []
 
 
@@ -117,9 +118,9 @@ def test_the_page_works_without_script(site, merchant, browser):
     page = context.new_page()
     order = merchant.page_pay(biz={"timeout_express": "2h"})
     page.goto(f"http://127.0.0.1:{site}{order.url}")
-    assert page.get_by_text("Pay before (China time)").is_visible()
+    expect(page.get_by_text("Pay before (China time)")).to_be_visible()
     page.get_by_role("button", name="Reject the payment").click()
-    assert page.get_by_role("heading", name="Payment rejected").is_visible()
+    expect(page.get_by_role("heading", name="Payment rejected")).to_be_visible()
     context.close()
 
 
@@ -130,7 +131,7 @@ def test_a_simulator_needs_no_clock_of_a_test():
 def test_a_phone_scans_its_way_to_the_page(cashier):
     page = cashier()
     code = page.locator(".phone svg")
-    assert not code.is_visible()
+    expect(code).to_be_hidden()
     page.get_by_text("Pay on a phone").click()
     code.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -143,7 +144,7 @@ def test_a_phone_scans_its_way_to_the_page(cashier):
 def test_the_chosen_fund_pays(cashier, simulator, site):
     page = cashier()
     page.get_by_role("combobox").select_option("CMB")
-    assert page.get_by_role("radio", name="Bank account or card").is_checked()
+    expect(page.get_by_role("radio", name="Bank account or card")).to_be_checked()
     page.get_by_role("button", name="Pay ¥88.88").click()
     page.wait_for_url("**/return?**")
     assert simulator.trades.by_out_trade_no("T1").paid_with == "CMB"
@@ -154,7 +155,7 @@ def test_a_page_follows_what_was_paid_on_a_phone(cashier, simulator, site):
     assert page.complaints == []
     simulator.apply_event("T1", "pay")
     page.wait_for_url(f"http://localhost:{site}/return?**")
-    assert page.inner_text("body") == "back with 12 fields"
+    expect(page.locator("body")).to_have_text("back with 12 fields")
 
 
 def paths(svg):

@@ -11,6 +11,7 @@ from flask_alipay.simulator.clock import SystemClock
 from flask_alipay.simulator.faults import KINDS, Fault
 from flask_alipay.simulator.trades.transfers import Transfer, new_number
 from flask_alipay.simulator.web.manual_orders import read_order
+from tests.services import expect
 
 from .conftest import NOTIFY_URL
 from .test_cashier_in_a_browser import page as page
@@ -38,7 +39,7 @@ def press(page, name):
 
 
 def test_a_trade_is_paid_refunded_and_notified_again(control, simulator, shop):
-    assert control.get_by_text("Simulator", exact=True).first.is_visible()
+    expect(control.get_by_text("Simulator", exact=True).first).to_be_visible()
     press(control, "Pay")
     control.get_by_text("TRADE_SUCCESS").first.wait_for()
     control.get_by_label("Amount to refund").fill("1.00")
@@ -186,8 +187,8 @@ def test_a_new_test_order_leads_to_its_cashier_page(control, simulator):
     control.get_by_label("Subject", exact=True).fill("Oolong")
     press(control, "Create and open the cashier")
     control.wait_for_url("**/cashier/*")
-    assert control.get_by_text("¥12.50").first.is_visible()
-    assert control.get_by_text("Oolong").first.is_visible()
+    expect(control.get_by_text("¥12.50").first).to_be_visible()
+    expect(control.get_by_text("Oolong").first).to_be_visible()
     assert len(simulator.trades) == 2
     assert control.complaints == []
 
@@ -210,18 +211,18 @@ def test_trades_are_searched_and_turned_over(control, simulator):
     make_trades(simulator, 44)
     control.get_by_text("Page 1 of 3, 45 trades").wait_for()
     assert control.locator("#trades > li").count() == 20
-    assert control.get_by_role("button", name="Newer").is_disabled()
+    expect(control.get_by_role("button", name="Newer")).to_be_disabled()
     press(control, "Older")
     control.get_by_text("Page 2 of 3, 45 trades").wait_for()
     press(control, "Older")
     control.get_by_text("Page 3 of 3, 45 trades").wait_for()
-    assert control.get_by_role("button", name="Older").is_disabled()
+    expect(control.get_by_role("button", name="Older")).to_be_disabled()
     search = control.get_by_label("Search for a number or a subject")
     search.fill("tea 43")
     control.get_by_text("Tea 42", exact=True).wait_for(state="detached")
     control.get_by_text("Tea 43", exact=True).wait_for()
     assert control.locator("#trades > li").count() == 1
-    assert not control.locator("#pages").is_visible()
+    expect(control.locator("#pages")).to_be_hidden()
     search.fill("coffee")
     control.get_by_text("No trade matches.").wait_for()
     assert control.complaints == []
@@ -238,7 +239,7 @@ def test_the_page_with_200_trades_has_a_bounded_height(
     page.goto(f"http://127.0.0.1:{site}/alipay/")
     page.get_by_text("Tea 199", exact=True).wait_for()
     page.locator("#new").click()
-    assert page.locator("#order").is_visible()
+    expect(page.locator("#order")).to_be_visible()
     size = page.evaluate(
         "[document.documentElement.scrollHeight, document.documentElement.scrollWidth]"
     )

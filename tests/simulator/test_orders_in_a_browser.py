@@ -11,6 +11,7 @@ from werkzeug.serving import make_server
 from flask_alipay.protocol.conversion import format_china_time
 from flask_alipay.simulator.clock import SystemClock
 from flask_alipay.simulator.web.cashier import simulator_blueprint
+from tests.services import expect
 
 from .conftest import NOTIFY_URL
 from .test_cashier_in_a_browser import DESKTOP, PHONE
@@ -69,9 +70,9 @@ def test_a_buyer_pays_into_escrow_and_confirms(page, site, simulator, merchant, 
     cashier = page.url
     page.get_by_role("button", name="Pay with protection").click()
     page.wait_for_url("**/return?**")
-    assert page.inner_text("body") == "back, WAIT_SELLER_SEND_GOODS"
+    expect(page.locator("body")).to_have_text("back, WAIT_SELLER_SEND_GOODS")
     page.goto(cashier)
-    assert page.get_by_role("heading", name="Waiting for the shop").is_visible()
+    expect(page.get_by_role("heading", name="Waiting for the shop")).to_be_visible()
     assert fits(page)
     trade_no = simulator.trades.by_out_trade_no("T1").trade_no
     sent = {"trade_no": trade_no, "logistics_name": "SF", "transport_type": "EMS"}
@@ -100,7 +101,7 @@ def test_a_merchant_confirms_refunds(page, site, merchant, buyer, clock, simulat
     page.goto(f"{site}{batch.url}")
     assert fits(page)
     page.get_by_role("button", name="Confirm ¥188.87").click()
-    assert page.get_by_role("heading", name="The batch is done").is_visible()
-    assert page.get_by_text("REFUND_TRADE_FEE_ERROR").is_visible()
+    expect(page.get_by_role("heading", name="The batch is done")).to_be_visible()
+    expect(page.get_by_text("REFUND_TRADE_FEE_ERROR")).to_be_visible()
     assert fits(page)
     assert page.complaints == []
