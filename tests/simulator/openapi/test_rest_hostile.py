@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from .test_hostile import METHODS, NAMES, TEXT, VALUES
@@ -18,10 +18,15 @@ BODIES = st.none() | st.dictionaries(NAMES | TEXT, VALUES, max_size=6) | TEXT
 
 @ANY
 @given(PATHS, BODIES)
+@example("/v3/alipay/fund/auth/order/app/freeze", {})
 def test_well_signed_nonsense_is_answered(app, merchant, simulator, path, body):
     response = Rest(app, merchant).send(path, body)
-    assert response.status_code in (200, 202, 400, 404)
     assert response.is_json
+    if response.status_code == 500:  # as Alipay answers a server that calls the payer's method
+        assert path == "/v3/alipay/fund/auth/order/app/freeze"
+        assert response.get_json()["code"] == "SYSTEM_ERROR"
+    else:
+        assert response.status_code in (200, 202, 400, 404)
 
 
 @ANY
