@@ -130,29 +130,38 @@ def no_running_loop(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 _CALL_LATER = SystemClock.call_later
+_CLOCKS = pytest.StashKey[list[SystemClock]]()
 
 
 @pytest.fixture(autouse=True)
-def no_late_deliveries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Drop what a test's simulators still have to do when it ends.
+def no_late_deliveries(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Note the clocks of a test's simulators, so that their work ends with the test.
 
     They retry an unacknowledged notification minutes later, in the middle of another test.
     """
-    clocks: list[SystemClock] = []
+    clocks = request.node.stash[_CLOCKS] = []
 
     def call_later(clock: SystemClock, delay: timedelta, callback: Callable[[], object]) -> None:
         clocks.append(clock)
         _CALL_LATER(clock, delay, callback)
 
     monkeypatch.setattr(SystemClock, "call_later", call_later)
-    yield
-    for clock in {id(clock): clock for clock in clocks}.values():
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Drop what a test's simulators still have to do, and wait for what they have begun.
+
+    This comes before the fixtures end: a shop that closes its database in the middle of a
+    notification would leave a connection open.
+    """
+    for clock in {id(clock): clock for clock in item.stash.get(_CLOCKS, [])}.values():
         with clock._changed:
             clock._due.clear()
         clock._workers.cancel_pending()
         end = time.monotonic() + 5
         while clock._workers._running and time.monotonic() < end:
-            time.sleep(0.01)  # one that has begun ends before the next test
+            time.sleep(0.01)
 
 
 @pytest.fixture
