@@ -18,7 +18,7 @@ from ..exceptions import NotificationRefused
 from ..models import PaymentMixin, utc_now
 from ..protocol.credentials import CREDENTIAL_NAMES, mask_credential_fields
 from .errors import describe_error
-from .exact_text import exactly
+from .exact_text import exactly, without_index
 from .session import LedgerSession, insert_row
 from .tables import columns_of, entity_of
 
@@ -75,7 +75,7 @@ class Journal:
         known: list[Any] = [
             exactly(column["merchant"], self._merchant),
             exactly(column["notify_id"], entry.notify_id),
-            column["outcome"].in_(_ACKNOWLEDGED),
+            without_index(column["outcome"]).in_(_ACKNOWLEDGED),
         ]
         if entry.trade_no is not None:
             known.append(exactly(column["trade_no"], entry.trade_no))
@@ -141,7 +141,7 @@ class Journal:
             .where(
                 exactly(column["merchant"], self._merchant),
                 exactly(column["out_trade_no"], out_trade_no),
-                column["outcome"] == outcome,
+                without_index(column["outcome"]) == outcome,
                 *of_one,
             )
         )
@@ -156,12 +156,12 @@ class Journal:
             "out_trade_no": entry.out_trade_no,
             "trade_no": entry.trade_no,
             "trade_status": entry.trade_status[:32],
-            "outcome": outcome,
         }
         same = [
             column[name].is_(None) if value is None else exactly(column[name], value)
             for name, value in of_report.items()
         ]
+        same.append(without_index(column["outcome"]) == outcome)
         found = select(column["id"]).where(*same).limit(MAX_ROWS)
         return len(self._session.execute(found, self._model).all()) >= MAX_ROWS
 

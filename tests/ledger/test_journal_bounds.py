@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 
 from flask_alipay.exceptions import CallbackFailed, NotificationRefused, UnknownPayment
 from flask_alipay.ledger.journal import MAX_ROWS
 
-from .shop import Notification, Shop, report
+from .shop import Notification, Shop, record_statements, report
 
 AGAIN = range(MAX_ROWS + 5)
 
@@ -73,3 +76,25 @@ def test_the_shops_own_values_stay_as_they_are_signed(shop: Shop) -> None:
         shop.settle(report(params=params))
     [row] = shop.rows(Notification)
     assert row.payload == params
+
+
+@pytest.mark.parametrize("notify_id", ["n1", None])
+def test_sqlite_finds_the_rows_of_a_report_without_statistics(
+    sqlite_shop: Shop, notify_id: str | None
+) -> None:
+    sqlite_shop.order()
+    sqlite_shop.settle(report(notify_id=notify_id))
+    statements: list[tuple[str, Any]] = []
+    end = record_statements(sqlite_shop.engine, lambda *one: statements.append(one))
+    assert sqlite_shop.settle(report(notify_id=notify_id))[0] == "duplicate"
+    end()
+    of_journal = [
+        each
+        for each in statements
+        if re.match(r"SELECT .*\sFROM alipay_notification\s", each[0], re.S)
+    ]
+    assert of_journal
+    with sqlite_shop.engine.connect() as connection:
+        for statement, values in of_journal:
+            plan = str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all())
+            assert "(notify_id=?)" in plan or "(out_trade_no=?)" in plan, plan
