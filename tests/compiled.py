@@ -14,7 +14,8 @@ from flask import Flask
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 from sqlalchemy import Connection, Engine, MetaData, create_mock_engine, event
-from sqlalchemy.util import LRUCache
+from sqlalchemy.orm import Mapper
+from sqlalchemy.util import LRUCache, memoized_property
 from werkzeug.routing import Rule
 
 
@@ -89,21 +90,33 @@ def _keep_routes() -> None:
 
 
 class _Queries(LRUCache[Any, Any]):
-    """Compiled statements by their text and the kind of database, instead of each engine's dialect
-    object.
+    """Compiled statements by their text and, on SQLite, the kind of database instead of each
+    engine's dialect object.
     """
 
     def get(self, key: Any, default: Any = None) -> Any:
-        return super().get((type(key[0]), *key[1:]), default)
+        return super().get(self._of_any_engine(key), default)
 
     def __setitem__(self, key: Any, compiled: Any) -> None:
-        super().__setitem__((type(key[0]), *key[1:]), compiled)
+        super().__setitem__(self._of_any_engine(key), compiled)
+
+    @staticmethod
+    def _of_any_engine(key: Any) -> Any:
+        return (type(key[0]), *key[1:]) if key[0].name == "sqlite" else key
 
 
 def _keep_queries() -> None:
     """SQLAlchemy keeps what it compiles by engine, and each app has its own. All engines for SQLite
     have the same options here, as far as they change what is compiled.
+
+    The statements that store an object are kept with its class, also by engine.
     """
+    if hasattr(Mapper, "_compiled_cache"):
+        # The name tells where it is kept.
+        def _compiled_cache(mapper: Any) -> _Queries:
+            return _Queries(100)
+
+        Mapper._compiled_cache = memoized_property(_compiled_cache)  # type: ignore[assignment,unused-ignore]
     kept = _Queries(1000)
 
     @event.listens_for(Engine, "connect")
