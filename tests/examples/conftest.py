@@ -14,6 +14,7 @@ from flask import Flask
 
 from flask_alipay.simulator.merchant import merchant
 
+from ..compiled import create_tables
 from .buyer import Buyer
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -32,7 +33,10 @@ def shop() -> Iterator[ModuleType]:
     """The package ``examples/shop``, with the name that ``flask --app`` uses."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(EXAMPLES)
-        yield importlib.import_module("shop")
+        shop = importlib.import_module("shop")
+        db = shop.models.db
+        patch.setattr(db, "create_all", lambda: create_tables(db.metadata, db.engine))
+        yield shop
 
 
 @pytest.fixture
