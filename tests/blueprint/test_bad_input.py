@@ -24,6 +24,7 @@ from ..doubles.merchant import (
     on_the_legacy_gateway,
 )
 from ..doubles.shop import FORM, Shop
+from ..looped import for_each
 from ..strategies import hostile_bodies
 from .conftest import Confirmations, Refusals
 
@@ -61,7 +62,7 @@ def test_a_body_declared_too_large_is_not_read(shop: Shop) -> None:
     assert stream.taken == 0
 
 
-@pytest.mark.parametrize("length", ["", "7", "nine"])
+@for_each("length", ["", "7", "nine"])
 def test_no_more_than_the_limit_is_read_whatever_length_is_declared(
     shop: Shop, length: str
 ) -> None:
@@ -84,7 +85,7 @@ def test_a_length_that_lies_about_the_body_is_refused(
         refusals.of(b"", input_stream=BytesIO(body), environ_overrides=environ)
 
 
-@pytest.mark.parametrize("length", ["-1", "nine", "1e3", "٣"])
+@for_each("length", ["-1", "nine", "1e3", "٣"])
 def test_a_length_that_is_no_number_is_refused(
     shop: Shop, merchant: Merchant, refusals: Refusals, length: str
 ) -> None:
@@ -129,7 +130,7 @@ def without_length(stream: BytesIO, length: str = "") -> dict[str, object]:
 # No form
 
 
-@pytest.mark.parametrize(
+@for_each(
     "content_type",
     [
         "application/json",
@@ -152,7 +153,7 @@ def test_json_is_refused(shop: Shop, merchant: Merchant, refusals: Refusals) -> 
     refusals.of(body, content_type=FORM)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "body",
     [
         b"",
@@ -195,7 +196,7 @@ def test_ten_thousand_fields_are_refused(
 
 
 @on_each_gateway
-@pytest.mark.parametrize(
+@for_each(
     "addition",
     [
         b"&trade_status=TRADE_SUCCESS",
@@ -219,7 +220,7 @@ def test_a_good_body_with_something_added_is_refused(
 
 
 @on_each_gateway
-@pytest.mark.parametrize("charset", ["utf-7", "rot13", "idna", "latin-1", "中", "x" * 1000, "%00"])
+@for_each("charset", ["utf-7", "rot13", "idna", "latin-1", "中", "x" * 1000, "%00"])
 def test_a_charset_that_does_not_exist_is_refused(
     shop: Shop, merchant: Merchant, refusals: Refusals, charset: str
 ) -> None:
@@ -275,7 +276,7 @@ def test_a_signature_by_another_key_is_rejected_with_the_configured_sign_type(
 
 
 @on_each_gateway
-@pytest.mark.parametrize("sign", [None, "", " ", "true", "=", "====", "中", "0" * 32, "A" * 4096])
+@for_each("sign", [None, "", " ", "true", "=", "====", "中", "0" * 32, "A" * 4096])
 def test_an_unsigned_notification_is_rejected(
     shop: Shop, merchant: Merchant, refusals: Refusals, sign: str | None
 ) -> None:
@@ -351,7 +352,7 @@ def test_a_forgery_cannot_put_buyer_data_into_the_log(
 
 
 @on_each_gateway
-@pytest.mark.parametrize("amount", ODD_AMOUNTS)
+@for_each("amount", ODD_AMOUNTS)
 def test_an_amount_that_is_written_oddly_is_refused(
     shop: Shop, merchant: Merchant, refusals: Refusals, amount: str
 ) -> None:
@@ -369,7 +370,7 @@ def test_a_negative_amount_is_refused_though_it_is_the_orders(
 
 
 @on_each_gateway
-@pytest.mark.parametrize("amount", [None, ""])
+@for_each("amount", [None, ""])
 def test_a_notification_without_an_amount_is_rejected(
     shop: Shop, merchant: Merchant, refusals: Refusals, amount: str | None
 ) -> None:
@@ -384,7 +385,7 @@ def test_a_notification_with_two_amounts_is_rejected(
 
 
 @on_each_gateway
-@pytest.mark.parametrize(
+@for_each(
     "status",
     [
         None,
@@ -406,9 +407,7 @@ def test_a_status_that_does_not_exist_is_refused(
 
 
 @on_each_gateway
-@pytest.mark.parametrize(
-    "number", ["", "'; DROP TABLE alipay_payment; --", "%", "中" * 9, "1" * 999]
-)
+@for_each("number", ["", "'; DROP TABLE alipay_payment; --", "%", "中" * 9, "1" * 999])
 def test_an_order_number_that_is_none_is_refused(
     shop: Shop, merchant: Merchant, refusals: Refusals, number: str
 ) -> None:

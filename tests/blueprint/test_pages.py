@@ -26,6 +26,7 @@ from ..doubles.merchant import (
     with_the_shared_key,
 )
 from ..doubles.shop import Shop, new_blueprint
+from ..looped import for_each
 from .conftest import OpenShop, assert_discreet
 
 DAY = 24 * 60 * 60
@@ -173,13 +174,13 @@ def test_texts_of_the_shop_are_escaped(open_shop: OpenShop, merchant: Merchant) 
 # Tokens
 
 
-@pytest.mark.parametrize("kind", PAGES)
+@for_each("kind", PAGES)
 def test_a_link_opens_its_page(shop: Shop, kind: str) -> None:
     assert shop.look(kind, shop.order()).status_code in (200, 303)
 
 
-@pytest.mark.parametrize("kind", PAGES)
-@pytest.mark.parametrize("other", PAGES)
+@for_each("kind", PAGES)
+@for_each("other", PAGES)
 def test_a_token_opens_only_its_page(shop: Shop, kind: str, other: str) -> None:
     number = shop.order()
     token = token_of(shop.url(other, number))
@@ -191,15 +192,15 @@ def test_a_token_opens_only_its_page(shop: Shop, kind: str, other: str) -> None:
         assert number not in answer.text
 
 
-@pytest.mark.parametrize("kind", PAGES)
-@pytest.mark.parametrize(
+@for_each("kind", PAGES)
+@for_each(
     "token", ["bad", "a.b.c", ".", "..", "%00", "中", "x" * 4096, "IjEi.aaaaaa.bbbb", "=", "null"]
 )
 def test_a_token_that_is_none_is_not_found(shop: Shop, kind: str, token: str) -> None:
     assert shop.client.get(f"/alipay/{kind}/{token}").status_code == 404
 
 
-@pytest.mark.parametrize("kind", PAGES)
+@for_each("kind", PAGES)
 def test_a_token_that_was_tampered_with_is_not_found(shop: Shop, kind: str) -> None:
     url = shop.url(kind, shop.order())
     start = len(f"/alipay/{kind}/")
@@ -208,7 +209,7 @@ def test_a_token_that_was_tampered_with_is_not_found(shop: Shop, kind: str) -> N
         assert shop.client.get(url[:at] + other + url[at + 1 :]).status_code == 404
 
 
-@pytest.mark.parametrize("kind", PAGES)
+@for_each("kind", PAGES)
 def test_a_bare_number_is_not_found(shop: Shop, kind: str) -> None:
     assert shop.client.get(f"/alipay/{kind}/{shop.order()}").status_code == 404
 
@@ -309,7 +310,7 @@ def test_the_legacy_checkout_offers_banks(shop: Shop, merchant: Merchant) -> Non
     assert params["defaultbank"]
 
 
-@pytest.mark.parametrize("status", ["TRADE_SUCCESS", "TRADE_CLOSED"])
+@for_each("status", ["TRADE_SUCCESS", "TRADE_CLOSED"])
 def test_the_checkout_of_an_ended_payment_leads_to_the_result(
     shop: Shop, merchant: Merchant, status: str
 ) -> None:
@@ -359,9 +360,7 @@ def test_a_phone_is_sent_on_where_there_is_no_phones_way(shop: Shop, merchant: M
 
 
 @on_each_gateway
-@pytest.mark.parametrize(
-    ("status", "shown"), [("TRADE_SUCCESS", "paid"), ("TRADE_CLOSED", "failed")]
-)
+@for_each("status,shown", [("TRADE_SUCCESS", "paid"), ("TRADE_CLOSED", "failed")])
 def test_an_ended_payment_is_not_paid_again(
     shop: Shop, merchant: Merchant, status: str, shown: str
 ) -> None:
@@ -387,7 +386,7 @@ def test_a_bank_is_sent_along(shop: Shop, merchant: Merchant) -> None:
 
 
 @on_each_gateway
-@pytest.mark.parametrize(
+@for_each(
     "bank", ["", "icbc", "A" * 2000 + "!", "%00", "%E4%B8%AD", "CMB&x=y", "CMB%26total_fee%3D1"]
 )
 def test_a_bank_that_is_none_is_refused(shop: Shop, merchant: Merchant, bank: str) -> None:
@@ -410,9 +409,7 @@ def test_the_browser_cannot_name_an_amount(shop: Shop, merchant: Merchant) -> No
 
 
 @on_each_gateway
-@pytest.mark.parametrize(
-    "host", ["ev il.example", "é.example", "a/b", "a@b", "[::1", "x:99999", ""]
-)
+@for_each("host", ["ev il.example", "é.example", "a/b", "a@b", "[::1", "x:99999", ""])
 def test_an_invalid_host_causes_no_server_error(shop: Shop, host: str) -> None:
     # Without the test client: that of Werkzeug 3.1.7 raises over such a host itself.
     environ = create_environ(shop.url("pay", shop.order()), headers={"Host": host})
@@ -445,8 +442,8 @@ def test_an_unreported_payment_is_waiting(shop: Shop) -> None:
     assert "/alipay/status/" in page.text
 
 
-@pytest.mark.parametrize(
-    ("notification_params", "shown"),
+@for_each(
+    "notification_params,shown",
     [
         ({"trade_status": "WAIT_BUYER_PAY"}, "waiting"),
         ({"trade_status": "TRADE_PENDING"}, "waiting"),
@@ -595,7 +592,7 @@ def test_a_forged_return_is_refused_and_shows_nothing(
 
 
 @on_each_gateway
-@pytest.mark.parametrize(
+@for_each(
     "add",
     [
         lambda query: f"{query}&utm_source=mail&utm_source=again",
@@ -612,7 +609,6 @@ def test_a_forged_return_is_refused_and_shows_nothing(
         lambda query: f"{query}&v=2&service=mail",
         lambda query: query + "".join(f"&x{number}=1" for number in range(300)),
     ],
-    ids=range(13),
 )
 def test_foreign_arguments_of_a_return_do_not_prevent_the_result(
     shop: Shop, merchant: Merchant, add: Callable[[str], str]
@@ -641,7 +637,7 @@ def test_a_return_of_another_application_is_not_found(shop: Shop, merchant: Merc
 
 
 @with_the_shared_key
-@pytest.mark.parametrize("seller_id", ["2088111111111111", None])
+@for_each("seller_id", ["2088111111111111", None])
 def test_a_return_of_another_seller_is_not_found(
     shop: Shop, merchant: Merchant, seller_id: str | None
 ) -> None:
@@ -703,8 +699,8 @@ def test_a_result_page_of_the_shop_is_shown_instead(
 # Words
 
 
-@pytest.mark.parametrize(
-    ("accepted", "shown"),
+@for_each(
+    "accepted,shown",
     [
         ("zh-CN,zh;q=0.9,en;q=0.8", "zh-CN"),
         ("zh", "zh-CN"),
