@@ -22,6 +22,7 @@ from flask_alipay.testing import AlipaySimulator
 
 from ..doubles.merchant import Merchant, on_the_legacy_gateway
 from ..doubles.shop import Payment, Refund, Shop, db
+from ..sampled import sampled
 
 OpenShop = Callable[..., Shop]
 
@@ -64,7 +65,11 @@ class Authorized:
             return getattr(self.shop.alipay, verb)(payment, *args, **options)
 
 
-@pytest.fixture(params=[(v, p) for v in ("v2", "v3") for p in PLACES], ids="-".join)
+COMBINATIONS = {f"{v}-{p}": (v, p) for v in ("v2", "v3") for p in PLACES}
+SAMPLE = sampled(COMBINATIONS, "v2-payment", "v3-setting", "v2-both")
+
+
+@pytest.fixture(params=SAMPLE.values(), ids=SAMPLE.keys())
 def authorized(request: pytest.FixtureRequest, open_shop: OpenShop) -> Authorized:
     version, place = request.param
     settings, details = PLACES[place]
