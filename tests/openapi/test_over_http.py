@@ -23,6 +23,12 @@ from ..doubles.openapi import APP_ID, METHODS, QUESTIONS, answer
 acts = [method for method in METHODS if method not in QUESTIONS]
 
 
+@pytest.fixture(scope="session")
+def keys(small_keys: Keys) -> Keys:
+    """No test here depends on the size of the keys."""
+    return small_keys
+
+
 class Platform:
     """The open platform on this machine.
 

@@ -31,6 +31,12 @@ DOCUMENTS = st.dictionaries(
 )
 
 
+@pytest.fixture(scope="session")
+def keys(small_keys: Keys) -> Keys:
+    """No test here depends on the size of the keys."""
+    return small_keys
+
+
 def body_of(vector: Vector) -> bytes:
     """The captured bytes, or what they were where only the signed text was kept."""
     raw = vector.get("raw")
