@@ -18,6 +18,7 @@ from flask_alipay.keys import generate_private_key
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, Signer, sign_content
 
 from .looped import for_each
+from .strategies import examples
 from .vectors import Vector, is_valid, signer_of, with_vectors
 
 MD5_KEY = "0123456789abcdef0123456789abcdef"
@@ -274,7 +275,7 @@ def altered(good: Params, chance: random.Random) -> Params:
 def test_a_random_alteration_is_called_nothing_but_altered(sign_type: str, charset: str) -> None:
     signer, chance = _SIGNERS[sign_type], random.Random(f"{sign_type} {charset}")
     good = {**signed(notification(charset), signer, charset)}
-    for _ in range(60):
+    for _ in range(examples(60)):
         bad = altered(good, chance)
         found = diagnose(bad, signer)
         assert found.reason == Reason.ALTERED, (found.hint, bad)
