@@ -262,13 +262,13 @@ class DeductingShop:
     def agreement(self, number: str = "S1") -> Any:
         """Return an agreement, detached."""
         with self.app.app_context():
-            return self._detached(self._agreement(number))
+            return _loaded(self._agreement(number))
 
     def payment(self, number: str = "P1") -> Any:
         """Return a payment, detached; ``None`` if there is none."""
         with self.app.app_context():
             found = db.session.scalar(select(Payment).where(Payment.out_trade_no == number))
-            return None if found is None else self._detached(found)
+            return None if found is None else _loaded(found)
 
     def events(self) -> list[tuple[str, str]]:
         """Return the callbacks that were committed, with the number."""
@@ -336,6 +336,12 @@ class DeductingShop:
                 raise self.refusal
 
         return callback
+
+
+def _loaded(row: Any) -> Any:
+    """Detach a row that has been read just now."""
+    db.session.expunge(row)
+    return row
 
 
 def _hurry(connection: Any, record: object) -> None:

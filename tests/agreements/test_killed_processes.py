@@ -98,6 +98,12 @@ def check(shop: DeductingShop, alipay: DeductingAlipay) -> None:
         assert payment.trade_status != "TRADE_CLOSED"
 
 
+def is_settled(shop: DeductingShop) -> bool:
+    """Whether the month is paid, and nothing is left to do."""
+    agreement = shop.agreement()
+    return (agreement.charge_count, agreement.charge_no) == (1, None)
+
+
 @pytest.mark.parametrize("story", STORIES)
 def test_a_period_is_paid_once_whatever_step_is_the_last(open_shop: Any, story: str) -> None:
     for number in range(1, 60):
@@ -120,10 +126,11 @@ def test_a_period_is_paid_once_whatever_step_is_the_last(open_shop: Any, story: 
 
 
 def finish(shop: DeductingShop, alipay: DeductingAlipay) -> None:
-    """Charge as a scheduler does, until the month is paid."""
+    """Charge as a scheduler does, until the month is paid, and once more."""
     for responses in alipay.script.values():
         responses.clear()
     for attempt in range(2, 6):
+        settled = is_settled(shop)
         if (claimed := shop.agreement().charge_no) is not None:
             shop.change_payment(claimed, sent_at=utc_now() - timedelta(minutes=30), asked_at=None)
         shop.reconcile()
@@ -133,6 +140,8 @@ def finish(shop: DeductingShop, alipay: DeductingAlipay) -> None:
             with suppress(AlipayError):
                 shop.charge(f"P{attempt}")
         check(shop, alipay)
+        if settled:
+            break
     [paid] = paid_trades(alipay)
     agreement = shop.agreement()
     assert (agreement.charge_count, agreement.charged_fen) == (1, 3000)
