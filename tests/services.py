@@ -29,6 +29,17 @@ if TYPE_CHECKING:
 POSTGRESQL = "postgresql+psycopg://postgres@127.0.0.1:5432/postgres?sslmode=disable"
 MARIADB = "mysql+pymysql://root@127.0.0.1:3306/?ssl_disabled=1"
 
+DATABASES = [
+    "sqlite",
+    pytest.param("postgresql", marks=pytest.mark.service),
+    pytest.param("mariadb", marks=pytest.mark.service),
+]
+#: For behaviour that depends on the database only through statements that other tests execute on
+#: each kind: SQLite, and each kind with ``FLASK_ALIPAY_TEST_ALL=1``.
+ANY_DATABASE = DATABASES if os.environ.get("FLASK_ALIPAY_TEST_ALL") == "1" else DATABASES[:1]
+#: Run a test on each kind, in a folder whose ``database_url`` is of any kind.
+on_each_database = pytest.mark.parametrize("database_url", DATABASES, indirect=True)
+
 # The shell is the same browser without a window's furniture, and takes half the time.
 _CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 # A browser that stays off the network by itself, so that a test sees only its own requests.
@@ -114,13 +125,7 @@ def kept_databases() -> Iterator[KeptDatabases]:
         yield KeptDatabases(stack)
 
 
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param("postgresql", marks=pytest.mark.service),
-        pytest.param("mariadb", marks=pytest.mark.service),
-    ]
-)
+@pytest.fixture(params=DATABASES)
 def database_url(request: pytest.FixtureRequest) -> str:
     """Return the URL of an empty database of each kind in turn."""
     url: str = request.getfixturevalue(f"{request.param}_url")

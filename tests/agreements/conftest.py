@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ..conftest import Keys
-from ..services import KeptDatabases
+from ..services import ANY_DATABASE, KeptDatabases
 from .shop import DeductingAlipay, DeductingShop
 
 OpenShop = Callable[..., DeductingShop]
@@ -40,9 +40,20 @@ def mariadb_url(kept_databases: KeptDatabases) -> Iterator[str]:
     yield from kept_databases.url("mariadb", __name__)
 
 
+@pytest.fixture(params=ANY_DATABASE)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Return the URL of an empty database, by default on SQLite.
+
+    A test whose behaviour depends on transactions, locks or the database's SQL is marked with
+    ``on_each_database``.
+    """
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
 @pytest.fixture
 def shop(open_shop: OpenShop, database_url: str) -> DeductingShop:
-    """On SQLite, PostgreSQL and MariaDB in turn."""
+    """On the database of the test."""
     return open_shop(database_url)
 
 

@@ -12,6 +12,7 @@ import pytest
 from flask_alipay.models import utc_now
 from flask_alipay.signals import Alert, attention_needed
 
+from ..services import on_each_database
 from .conftest import OpenShop
 from .shop import LOST, PAY, TRADE_QUERY, DeductingShop
 
@@ -31,6 +32,7 @@ def kinds(alerts: list[Alert]) -> list[tuple[str, tuple[str, ...], int]]:
     return [(alert.kind, alert.numbers, alert.count) for alert in alerts]
 
 
+@on_each_database
 def test_a_missed_deduction_is_reported_once(shop: DeductingShop, alerts: list[Alert]) -> None:
     shop.sign()
     shop.now = datetime(2026, 12, 5, 15, 59, tzinfo=timezone.utc)  # the 5th in China
@@ -84,6 +86,7 @@ def test_an_agreement_that_owes_nothing_is_not_reported(
     assert [alert for alert in alerts if alert.kind == "deduction_overdue"] == []
 
 
+@on_each_database
 def test_a_deduction_without_a_result_is_reported_after_an_hour(
     shop: DeductingShop, alerts: list[Alert]
 ) -> None:

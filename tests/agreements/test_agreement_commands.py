@@ -14,6 +14,7 @@ from flask import Flask
 from flask_alipay import AlipayBlueprint
 from flask_alipay.models import utc_now
 
+from ..services import on_each_database
 from .shop import LOST, PAY, PAYER, TRADE_QUERY, DeductingShop, Payment, db, rejection
 
 
@@ -54,6 +55,7 @@ def make_agreements(shop: DeductingShop) -> None:
     shop.now = datetime(2026, 12, 3, 4, tzinfo=timezone.utc)
 
 
+@on_each_database
 def test_agreements_are_listed_and_selected(shop: DeductingShop) -> None:
     make_agreements(shop)
     shop.change("E1", created_at=utc_now() - timedelta(days=3))
@@ -69,6 +71,7 @@ def test_agreements_are_listed_and_selected(shop: DeductingShop) -> None:
     assert listed(shop, "--limit", "2") == listed(shop)[:2]
 
 
+@on_each_database
 def test_agreement_filters_are_those_whose_window_is_open_by_the_merchants_clock(
     shop: DeductingShop,
 ) -> None:

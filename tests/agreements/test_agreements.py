@@ -24,6 +24,7 @@ from flask_alipay.exceptions import (
 )
 
 from ..doubles.openapi import DONE
+from ..services import on_each_database
 from .shop import (
     AGREEMENT_NO,
     LOST,
@@ -140,6 +141,7 @@ def test_agreements_need_a_class(small_shop: DeductingShop) -> None:
         alipay.on_agreement_ended(print)
 
 
+@on_each_database
 def test_a_query_finds_the_signature(shop: DeductingShop, alipay: DeductingAlipay) -> None:
     shop.subscribe()
     alipay.agreement = {
@@ -330,6 +332,7 @@ def test_a_rejected_change_of_the_plan_changes_nothing(
     assert small_shop.contents() == before
 
 
+@on_each_database
 def test_a_response_older_than_a_deduction_does_not_change_the_plan(
     shop: DeductingShop, alipay: DeductingAlipay
 ) -> None:
@@ -449,6 +452,7 @@ def test_a_payment_that_signs_is_closed_like_any_other(small_shop: DeductingShop
     assert small_shop.events() == [("failed", "P1")]
 
 
+@on_each_database
 def test_an_agreement_that_is_signed_while_it_is_ended_ends_at_alipay(
     shop: DeductingShop, alipay: DeductingAlipay
 ) -> None:

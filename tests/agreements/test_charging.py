@@ -23,6 +23,7 @@ from flask_alipay.exceptions import (
     OutcomeUnknown,
 )
 
+from ..services import on_each_database
 from .shop import (
     AGREEMENT_NO,
     LOST,
@@ -36,6 +37,7 @@ from .shop import (
 )
 
 
+@on_each_database
 def test_a_deduction_is_paid_and_counts_for_the_agreement(
     shop: DeductingShop, alipay: DeductingAlipay
 ) -> None:
@@ -55,6 +57,7 @@ def test_a_deduction_is_paid_and_counts_for_the_agreement(
     assert "scene" not in content
 
 
+@on_each_database
 def test_the_claim_is_committed_before_alipay_is_called(
     shop: DeductingShop, alipay: DeductingAlipay
 ) -> None:
@@ -85,6 +88,7 @@ def test_a_second_charge_of_a_paid_payment_changes_nothing(
     assert alipay.methods == [PAY]
 
 
+@on_each_database
 def test_a_period_is_deducted_once(shop: DeductingShop, alipay: DeductingAlipay) -> None:
     shop.sign()
     shop.charge("P1")
@@ -100,6 +104,7 @@ def test_a_period_is_deducted_once(shop: DeductingShop, alipay: DeductingAlipay)
     assert shop.agreement().charge_count == 1
 
 
+@on_each_database
 def test_two_threads_charge_a_period_once(shop: DeductingShop, alipay: DeductingAlipay) -> None:
     shop.sign()
     numbers = [f"P{number}" for number in range(4)]
@@ -129,6 +134,7 @@ def test_two_threads_charge_a_period_once(shop: DeductingShop, alipay: Deducting
     assert len(shop.events()) == 1
 
 
+@on_each_database
 def test_two_threads_charge_the_same_payment_once(
     shop: DeductingShop, alipay: DeductingAlipay
 ) -> None:
@@ -201,6 +207,7 @@ def test_a_deduction_that_alipay_collects_later_stays_claimed(
     assert shop.agreement().charge_no is None
 
 
+@on_each_database
 def test_a_duplicate_report_moves_the_plan_once(shop: DeductingShop) -> None:
     shop.sign()
     shop.charge()
@@ -218,6 +225,7 @@ def test_a_duplicate_report_moves_the_plan_once(shop: DeductingShop) -> None:
     assert agreement.next_date == "2027-01-05"
 
 
+@on_each_database
 def test_a_callback_that_raises_leaves_the_deduction_pending(
     shop: DeductingShop, alipay: DeductingAlipay
 ) -> None:
@@ -270,6 +278,7 @@ def test_a_rejection_says_when_to_try_again(
     assert small_shop.events() == [("failed", "P1")]
 
 
+@on_each_database
 def test_a_failed_deduction_is_retried_with_a_new_payment(
     shop: DeductingShop, alipay: DeductingAlipay
 ) -> None:
@@ -427,6 +436,7 @@ def test_without_periods_one_deduction_at_a_time_is_made(
     assert (shop.agreement().charge_count, shop.agreement().next_date) == (2, None)
 
 
+@on_each_database
 def test_a_late_success_after_a_failure_counts(
     shop: DeductingShop, alipay: DeductingAlipay, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from ..doubles.messages import message_fields, signed_message
+from ..services import on_each_database
 from .shop import AGREEMENT_NO, PAYER, SCENE, DeductingShop
 
 SIGN, UNSIGN = "dut_user_sign", "dut_user_unsign"
 
 
+@on_each_database
 def test_a_signature_is_recorded_once(shop: DeductingShop) -> None:
     shop.subscribe()
     signed = {
@@ -56,6 +58,7 @@ def test_an_agreement_is_found_by_alipays_number(shop: DeductingShop) -> None:
     assert shop.agreement().status == "UNSIGN"
 
 
+@on_each_database
 def test_a_callback_that_raises_refuses_the_message(shop: DeductingShop) -> None:
     shop.subscribe()
     shop.refusal = RuntimeError("not today")
@@ -92,6 +95,7 @@ def test_another_number_of_alipays_is_refused(small_shop: DeductingShop, kind: s
     assert small_shop.journal() == ["mismatched"]
 
 
+@on_each_database
 def test_two_agreements_never_have_the_same_number(shop: DeductingShop) -> None:
     shop.sign("S1")
     shop.subscribe("S2")

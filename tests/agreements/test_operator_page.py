@@ -19,6 +19,7 @@ from werkzeug.test import TestResponse
 from flask_alipay.admin import add_alipay_views
 from flask_alipay.models import utc_now
 
+from ..services import on_each_database
 from .conftest import OpenShop
 from .shop import (
     LOST,
@@ -89,6 +90,7 @@ def actions(shop: DeductingShop) -> list[str]:
         return [row.detail for row in rows if "operator" in row.payload]
 
 
+@on_each_database
 @pytest.mark.parametrize(
     ("query", "found"),
     [

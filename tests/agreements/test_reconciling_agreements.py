@@ -14,6 +14,7 @@ from flask_alipay.models import utc_now
 from flask_alipay.operations import agreement_checks
 from flask_alipay.operations.agreements import give_up_signing
 
+from ..services import on_each_database
 from .shop import (
     LOST,
     PAY,
@@ -35,6 +36,7 @@ def kill(method: str) -> None:
     raise Killed
 
 
+@on_each_database
 def test_a_deduction_of_a_killed_process_is_finished(
     shop: DeductingShop, alipay: DeductingAlipay
 ) -> None:
@@ -66,6 +68,7 @@ def test_a_deduction_with_a_lost_response_is_finished(
     assert shop.agreement().next_date == "2027-01-05"
 
 
+@on_each_database
 def test_a_rejected_deduction_is_closed_by_reconciliation(
     shop: DeductingShop, alipay: DeductingAlipay
 ) -> None:
@@ -112,6 +115,7 @@ def test_an_old_payment_just_charged_is_not_given_up(
     assert shop.agreement().charge_no == "P1"
 
 
+@on_each_database
 def test_an_end_in_the_wallet_is_found_before_a_deduction_is_due(
     shop: DeductingShop, alipay: DeductingAlipay
 ) -> None:
@@ -152,6 +156,7 @@ def test_an_agreement_whose_time_is_over_is_found(small_shop: DeductingShop) -> 
     assert small_shop.events() == [("agreement_ended", "S1")]
 
 
+@on_each_database
 def test_a_lost_message_about_the_signature_is_made_up_for(shop: DeductingShop) -> None:
     shop.subscribe()
     assert shop.reconcile().agreements == 0  # nobody could have signed it
@@ -185,6 +190,7 @@ def test_a_query_that_fails_is_repeated(small_shop: DeductingShop) -> None:
     assert small_shop.reconcile().agreement_in_force == 1
 
 
+@on_each_database
 def test_a_callback_that_raises_is_called_again(shop: DeductingShop) -> None:
     shop.subscribe()
     shop.change(sent_at=utc_now())
@@ -224,6 +230,7 @@ def test_a_failure_is_retried_and_the_month_paid_once(
     assert shop.agreement().charge_count == 1
 
 
+@on_each_database
 def test_a_signature_while_an_agreement_is_given_up_counts(
     shop: DeductingShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,6 +274,7 @@ def test_a_new_signature_survives_an_outdated_response_by_any_clock(
     assert small_shop.events() == []
 
 
+@on_each_database
 def test_a_deduction_of_a_deleted_agreement_is_still_settled(
     shop: DeductingShop, alipay: DeductingAlipay
 ) -> None:

@@ -24,6 +24,7 @@ from flask_alipay.exceptions import (
 )
 from flask_alipay.protocol.preauthorizations import AUTHORIZATION_MESSAGES, AuthorizationReport
 
+from ..services import on_each_database
 from .shop import CODE, LOST, PAY, QUERY, UNFREEZE, VOUCHER, DepositShop, db, rejection
 from .test_messages import frozen_at_alipay, message, send
 
@@ -288,6 +289,7 @@ def test_the_page_shows_markup_as_text(small_shop: DepositShop) -> None:
     assert "&lt;script&gt;alert(1)" in shown
 
 
+@on_each_database
 @pytest.mark.parametrize("seed", range(3))
 def test_concurrent_use_of_every_kind_keeps_to_the_frozen_amount(
     shop: DepositShop, seed: int

@@ -15,6 +15,7 @@ from flask_alipay.exceptions import (
 )
 from flask_alipay.models import utc_now
 
+from ..services import on_each_database
 from .shop import LOST, PAY, TRADE_CLOSE, TRADE_QUERY, DepositShop, FreezingAlipay, rejection
 
 
@@ -24,6 +25,7 @@ def alipay(shop: DepositShop) -> FreezingAlipay:
     return shop.at_alipay
 
 
+@on_each_database
 def test_a_capture_is_a_paid_payment(shop: DepositShop, alipay: FreezingAlipay) -> None:
     payment = shop.capture("120.00", room="12")
     assert (payment.paid, payment.total_fen, payment.out_order_no) == (True, 12000, "DEP1")
@@ -43,6 +45,7 @@ def test_captures_end_when_nothing_is_left(shop: DepositShop, alipay: FreezingAl
     assert shop.row().finished_at is not None
 
 
+@on_each_database
 def test_a_complete_capture_releases_the_rest(shop: DepositShop, alipay: FreezingAlipay) -> None:
     shop.capture("120.00", complete=True)
     assert shop.amounts() == ("FINISH", 12000, 38000, 0)
@@ -60,6 +63,7 @@ def test_more_than_the_rest_is_not_captured(
     assert PAY not in alipay.methods
 
 
+@on_each_database
 def test_a_number_captures_once(shop: DepositShop, alipay: FreezingAlipay) -> None:
     shop.capture("120.00")
     assert shop.capture("120.00").paid
@@ -108,6 +112,7 @@ def test_an_unknown_capture_stays_reserved(shop: DepositShop, alipay: FreezingAl
     assert len(alipay.trades) == 1
 
 
+@on_each_database
 def test_reconcile_finishes_a_capture_that_was_never_submitted(
     shop: DepositShop, alipay: FreezingAlipay
 ) -> None:
@@ -126,6 +131,7 @@ def _stop() -> None:
     raise KeyboardInterrupt  # as if the process ended
 
 
+@on_each_database
 def test_a_rejected_capture_gives_its_amount_back(
     shop: DepositShop, alipay: FreezingAlipay
 ) -> None:
@@ -161,6 +167,7 @@ def test_a_capture_that_alipay_closed_has_failed(shop: DepositShop, alipay: Free
     assert shop.amounts() == ("AUTHORIZED", 0, 0, 0)
 
 
+@on_each_database
 def test_a_capture_that_alipay_does_not_know_for_a_week_has_failed(
     shop: DepositShop, alipay: FreezingAlipay
 ) -> None:
@@ -234,6 +241,7 @@ def test_a_capture_that_alipay_collects_later_stays_reserved(
     assert shop.amounts() == ("AUTHORIZED", 12000, 0, 0)
 
 
+@on_each_database
 def test_a_notification_settles_a_capture(shop: DepositShop, alipay: FreezingAlipay) -> None:
     alipay.fail(PAY, LOST)
     alipay.fail(TRADE_QUERY, LOST)
@@ -256,6 +264,7 @@ def test_a_sale_after_a_failure_is_counted_once(shop: DepositShop, alipay: Freez
     assert shop.amounts() == ("AUTHORIZED", 48888, 0, 0)
 
 
+@on_each_database
 def test_a_proven_sale_is_never_refused_because_of_the_counters(
     shop: DepositShop, alipay: FreezingAlipay
 ) -> None:
@@ -269,6 +278,7 @@ def test_a_proven_sale_is_never_refused_because_of_the_counters(
     assert shop.amounts() == ("FINISH", 50000, 0, 0)
 
 
+@on_each_database
 def test_a_callback_that_raises_leaves_the_capture_reserved(
     shop: DepositShop, alipay: FreezingAlipay
 ) -> None:

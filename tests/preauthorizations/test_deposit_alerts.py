@@ -12,6 +12,7 @@ from flask_alipay.exceptions import ConfigurationError, OutcomeUnknown
 from flask_alipay.models import utc_now
 from flask_alipay.signals import Alert, attention_needed
 
+from ..services import on_each_database
 from .conftest import OpenShop
 from .shop import LOST, PAY, QUERY, TRADE_QUERY, UNFREEZE, DepositShop
 
@@ -31,6 +32,7 @@ def kinds(alerts: list[Alert]) -> list[tuple[str, tuple[str, ...]]]:
     return [(alert.kind, alert.numbers) for alert in alerts]
 
 
+@on_each_database
 def test_a_frozen_amount_near_its_end_is_reported_once(
     shop: DepositShop, alerts: list[Alert]
 ) -> None:
@@ -72,6 +74,7 @@ def test_an_authorization_that_has_ended_is_not_reported(
     assert alerts == []
 
 
+@on_each_database
 def test_captures_and_releases_without_a_result_are_reported_after_an_hour(
     shop: DepositShop, alerts: list[Alert]
 ) -> None:

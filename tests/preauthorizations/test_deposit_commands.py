@@ -14,6 +14,7 @@ from flask import Flask
 from flask_alipay import AlipayBlueprint
 from flask_alipay.models import utc_now
 
+from ..services import on_each_database
 from .shop import (
     LOST,
     PAY,
@@ -45,6 +46,7 @@ def lose_release(shop: DepositShop) -> None:
     shop.at_alipay.fail(QUERY, LOST, LOST)
 
 
+@on_each_database
 def test_authorizations_are_listed_and_selected(shop: DepositShop) -> None:
     shop.hold(number="HELD1")
     shop.hold(number="HELD2")

@@ -12,6 +12,7 @@ from flask_alipay.protocol.conversion import format_china_time
 from flask_alipay.signer import Rsa2Signer
 
 from ..conftest import Keys
+from ..services import on_each_database
 from .conftest import OpenShop
 from .shop import QUERY, DepositShop
 
@@ -67,6 +68,7 @@ def test_a_message_reports_a_freeze_once(shop: DepositShop) -> None:
     assert shop.calls() == [("authorized", "DEP1")]
 
 
+@on_each_database
 def test_messages_about_releases_count_once(shop: DepositShop) -> None:
     shop.create()
     send(shop)
@@ -82,6 +84,7 @@ def test_messages_about_releases_count_once(shop: DepositShop) -> None:
     assert shop.calls() == [("authorized", "DEP1"), ("released", "DEP1")]
 
 
+@on_each_database
 def test_a_release_before_its_freeze_proves_both(shop: DepositShop) -> None:
     shop.create()
     send(
@@ -139,6 +142,7 @@ def test_a_cancellation_is_reported(shop: DepositShop) -> None:
     assert shop.calls() == [("authorization_closed", "DEP1")]
 
 
+@on_each_database
 def test_a_callback_that_raises_refuses_the_message(shop: DepositShop) -> None:
     shop.create()
     before = shop.contents()

@@ -19,6 +19,7 @@ from werkzeug.test import TestResponse
 from flask_alipay.admin import add_alipay_views
 from flask_alipay.models import utc_now
 
+from ..services import on_each_database
 from .conftest import OpenShop
 from .shop import (
     CANCEL,
@@ -92,6 +93,7 @@ def actions(shop: DepositShop) -> list[str]:
         return [row.detail for row in rows if "operator" in row.payload]
 
 
+@on_each_database
 @pytest.mark.parametrize(
     ("query", "found"),
     [

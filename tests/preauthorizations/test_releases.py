@@ -19,11 +19,13 @@ from flask_alipay.exceptions import (
 from flask_alipay.gateways.openapi import PollingPolicy
 from flask_alipay.models import utc_now
 
+from ..services import on_each_database
 from .shop import CANCEL, CODE, FREEZE, LOST, QUERY, UNFREEZE, DepositShop, rejection
 
 AT_ONCE = PollingPolicy(seconds=0, interval=0, cancel_seconds=0)
 
 
+@on_each_database
 def test_a_part_is_released_and_then_the_rest(shop: DepositShop) -> None:
     shop.hold()
     assert shop.release("100.00").releases[0]["fen"] == 10000
@@ -71,6 +73,7 @@ def test_a_lost_release_is_continued_by_a_call_without_a_number(shop: DepositSho
     assert list(shop.at_alipay.held["DEP1"]["amounts"].values()) == [10000]
 
 
+@on_each_database
 def test_reconcile_finishes_a_release_that_was_never_submitted(shop: DepositShop) -> None:
     shop.hold()
 
@@ -88,6 +91,7 @@ def test_reconcile_finishes_a_release_that_was_never_submitted(shop: DepositShop
     assert shop.calls()[1:] == [("released", "DEP1")]
 
 
+@on_each_database
 def test_an_unresolved_release_does_not_wait_for_daily_queries(shop: DepositShop) -> None:
     for number in ("A1", "A2", "A3", "A4", "DEP1"):
         shop.hold(number=number)
@@ -111,6 +115,7 @@ def test_alipays_number_is_queried_before_it_is_needed(shop: DepositShop, way: s
     assert sum(shop.amounts()[1:3]) == 10000
 
 
+@on_each_database
 def test_a_rejected_release_gives_its_amount_back(shop: DepositShop) -> None:
     shop.hold()
     shop.at_alipay.fail(UNFREEZE, rejection("BIZ_ERROR"))
@@ -145,6 +150,7 @@ def test_an_invalid_amount_is_not_released(small_shop: DepositShop, amount: str)
     assert UNFREEZE not in small_shop.at_alipay.methods
 
 
+@on_each_database
 def test_reconcile_finds_an_automatic_release(shop: DepositShop) -> None:
     shop.hold()
     held = shop.at_alipay.held["DEP1"]
@@ -154,6 +160,7 @@ def test_reconcile_finds_an_automatic_release(shop: DepositShop) -> None:
     assert shop.calls()[1:] == [("released", "DEP1")]
 
 
+@on_each_database
 def test_concurrent_captures_and_releases_never_exceed_the_frozen_amount(
     shop: DepositShop,
 ) -> None:
@@ -183,6 +190,7 @@ def test_concurrent_captures_and_releases_never_exceed_the_frozen_amount(
     assert len(paid) == captured // 1500 == len(shop.at_alipay.trades)
 
 
+@on_each_database
 def test_one_number_is_captured_once_by_concurrent_workers(shop: DepositShop) -> None:
     shop.hold("100.00")
 
@@ -248,6 +256,7 @@ def test_a_frozen_authorization_is_not_frozen_again(shop: DepositShop) -> None:
     assert shop.contents() == before
 
 
+@on_each_database
 def test_a_cancelled_authorization_is_closed(shop: DepositShop) -> None:
     shop.create()
     shop.run(shop.alipay.freeze_order_string)
@@ -287,6 +296,7 @@ def test_a_frozen_authorization_is_not_cancelled(shop: DepositShop) -> None:
     assert CANCEL not in shop.at_alipay.methods
 
 
+@on_each_database
 def test_an_expired_authorization_at_alipay_is_cancelled(shop: DepositShop) -> None:
     shop.create()
     shop.run(shop.alipay.freeze_order_string)
@@ -299,6 +309,7 @@ def test_an_expired_authorization_at_alipay_is_cancelled(shop: DepositShop) -> N
     assert shop.calls() == [("authorization_closed", "DEP1")]
 
 
+@on_each_database
 def test_an_authorization_that_nobody_was_sent_is_not_queried(shop: DepositShop) -> None:
     shop.create()
     assert shop.reconcile().queried == 0

@@ -20,6 +20,7 @@ from flask_alipay.exceptions import (
 from flask_alipay.gateways.openapi import PollingPolicy
 from flask_alipay.models import utc_now
 
+from ..services import on_each_database
 from .shop import CODE, FREEZE, PAY, QUERY, TRADE_QUERY, UNFREEZE
 from .simulated import SimulatedShop
 
@@ -93,6 +94,7 @@ def test_a_deposit_is_held_captured_in_parts_and_released(
     assert shop.messages()[0] == "fund_auth_freeze"
 
 
+@on_each_database
 @pytest.mark.parametrize("held", WAYS.values(), ids=WAYS.keys())
 def test_each_database_holds_captures_and_completes(
     simulated: SimulatedShop, held: Callable[[SimulatedShop], None]
@@ -220,6 +222,7 @@ def test_an_automatic_release_is_reported(simulated: SimulatedShop) -> None:
     assert simulated.calls()[2:] == [("released", "DEP1")]
 
 
+@on_each_database
 def test_an_automatic_release_without_a_message_is_found(simulated: SimulatedShop) -> None:
     hold(simulated)
     simulated.unreachable = True
@@ -261,6 +264,7 @@ def test_messages_count_once_however_often_they_arrive(simulated: SimulatedShop)
     assert simulated.contents() == before
 
 
+@on_each_database
 def test_late_messages_in_reverse_order_have_the_same_result(simulated: SimulatedShop) -> None:
     simulated.unreachable = True
     held_by_page(simulated)
@@ -277,6 +281,7 @@ def test_late_messages_in_reverse_order_have_the_same_result(simulated: Simulate
     assert simulated.amounts() == ("FINISH", 12000, 38000, 0)
 
 
+@on_each_database
 def test_a_callback_that_raises_runs_again_with_the_next_message(simulated: SimulatedShop) -> None:
     simulated.refusal = RuntimeError("no")
     held_by_page(simulated)
@@ -287,6 +292,7 @@ def test_a_callback_that_raises_runs_again_with_the_next_message(simulated: Simu
     assert simulated.calls() == [("authorized", "DEP1")]
 
 
+@on_each_database
 def test_a_release_whose_callback_raises_is_settled_later(simulated: SimulatedShop) -> None:
     hold(simulated)
     simulated.refusal = RuntimeError("no")
@@ -391,6 +397,7 @@ def _ignoring(error: type[AlipayError], work: Callable[..., Any], *arguments: An
 # A process that was killed leaves what it has committed
 
 
+@on_each_database
 @pytest.mark.parametrize("performed", [True, False])
 def test_a_capture_of_a_killed_process_is_finished(
     simulated: SimulatedShop, monkeypatch: pytest.MonkeyPatch, performed: bool
@@ -407,6 +414,7 @@ def test_a_capture_of_a_killed_process_is_finished(
     assert simulated.calls()[1:] == [("paid", "C1")]
 
 
+@on_each_database
 @pytest.mark.parametrize("performed", [True, False])
 def test_a_release_of_a_killed_process_is_finished(
     simulated: SimulatedShop, monkeypatch: pytest.MonkeyPatch, performed: bool
@@ -440,6 +448,7 @@ def test_a_release_that_alipay_no_longer_accepts_is_given_up(
     assert simulated.truth() == ("CLOSED", 0, 50000)
 
 
+@on_each_database
 @pytest.mark.parametrize("performed", [True, False])
 def test_a_freeze_of_a_killed_process_is_found(
     simulated: SimulatedShop, monkeypatch: pytest.MonkeyPatch, performed: bool
