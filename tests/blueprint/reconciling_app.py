@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
+from flask.cli import FlaskGroup
 
 from ..doubles.shop import Shipment, db, new_app, new_blueprint
 
@@ -27,3 +29,10 @@ def create_app() -> Flask:
     app.register_blueprint(alipay, url_prefix="/alipay")
     db.init_app(app)
     return app
+
+
+def run_command(settings: Path, output: Path) -> None:
+    """Run ``flask alipay reconcile`` in a new process of ``multiprocessing``, and end it."""
+    os.environ |= {"SHOP_SETTINGS": str(settings), "LANGUAGE": "en"}
+    with output.open("a") as file, redirect_stdout(file), redirect_stderr(file):
+        FlaskGroup(create_app=create_app).main(["alipay", "reconcile", "--older-than", "0s"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -214,15 +213,3 @@ def recorder(calls: list[str]) -> dict[str, Callable[[Any], None]]:
         return lambda payment: calls.append(event)
 
     return {event: remember(event) for event in ("paid", "failed", "refunded", "finished")}
-
-
-def process_context() -> Any:
-    """Return the context for processes that share only the database.
-
-    One process imports what they need, once for all tests; the others begin as copies of it.
-    """
-    context = multiprocessing.get_context("forkserver")
-    modules = ("test_concurrency", "test_query_leases")
-    preload = [f"{__package__}.{name}" for name in modules]
-    context.set_forkserver_preload([*preload, "psycopg", "pymysql"])
-    return context

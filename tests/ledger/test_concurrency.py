@@ -16,6 +16,7 @@ from flask_alipay.ledger import Ledger
 from flask_alipay.protocol.notification import Notification as Report
 from flask_alipay.protocol.trade_status import TradeStatus
 
+from ..processes import process_context
 from .shop import (
     MODELS,
     TOTAL,
@@ -24,7 +25,6 @@ from .shop import (
     Refund,
     Shop,
     pack,
-    process_context,
     record_statements,
     report,
 )

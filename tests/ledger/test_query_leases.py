@@ -12,7 +12,8 @@ from flask_alipay.ledger.query_leases import QueryLease, QueryLeases
 from flask_alipay.ledger.query_schedule import LEASE, MAX_QUERIES
 from flask_alipay.models import utc_now
 
-from .shop import MERCHANT, Payment, Shop, process_context, report
+from ..processes import process_context
+from .shop import MERCHANT, Payment, Shop, report
 
 WORKERS = 10
 
