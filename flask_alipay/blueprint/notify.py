@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any
 
 from flask import Response, after_this_request, current_app, has_request_context, request
 from flask.logging import default_handler
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from ..exceptions import (
@@ -26,6 +27,7 @@ from ..exceptions import (
     BodyTooLarge,
     NotificationRefused,
 )
+from ..ledger.errors import ledger_unavailable
 from ..operations.alerts import alert_about_rejection
 from ..operations.settlement import (
     receive_notification,
@@ -86,9 +88,10 @@ class NotifyView:
             return _respond_to_probe(probe)
         try:
             body = read_body(batches=config.protocol == "mapi")
-            params, settled = receive_notification(merchant, body)
-            if settled is None:
-                return _receive_other(merchant, params)
+            with _database_errors(merchant):
+                params, settled = receive_notification(merchant, body)
+                if settled is None:
+                    return _receive_other(merchant, params)
             for report, settlement in settled:
                 log_settled(settlement.outcome, report, config.merchant)
         except NotificationRefused as error:
@@ -117,6 +120,20 @@ class NotifyView:
         gateway = registrations(current_app)[self._alipay].simulator_gateway
         if gateway is not None:
             csrf.exempt(current_app.blueprints[gateway.rpartition(".")[0]])
+
+
+@contextmanager
+def _database_errors(merchant: Merchant) -> Iterator[None]:
+    """Refuse a notification if the database fails outside of the ledger's own transaction: what a
+    message is about is read before.
+
+    :raises LedgerUnavailable: instead of the database's error.
+    """
+    try:
+        yield
+    except SQLAlchemyError as error:
+        merchant.session.rollback()
+        raise ledger_unavailable(error, None, None) from error
 
 
 def _receive_other(merchant: Merchant, params: Mapping[str, str]) -> Response:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -12,9 +15,10 @@ from flask_alipay.protocol.conversion import format_china_time
 from flask_alipay.signer import Rsa2Signer
 
 from ..conftest import Keys
+from ..ledger.shop import record_statements
 from ..services import on_each_database
 from .conftest import OpenShop
-from .shop import QUERY, DepositShop
+from .shop import QUERY, DepositShop, db
 
 
 def message(shop: DepositShop, kind: str = "fund_auth_freeze", **changes: Any) -> dict[str, str]:
@@ -221,3 +225,33 @@ def test_a_third_party_application_holds_deposits_for_its_merchants(open_shop: O
     assert (payment.paid, payment.auth_app_id) == (True, "2021000000000077")
     sent = shop.at_alipay.common[payment_common:]
     assert {params["app_auth_token"] for params in sent} == {"token77"}
+
+
+@pytest.mark.parametrize("kind", ["fund_auth_freeze", "fund_auth_unfreeze"])
+def test_a_message_gets_fail_whichever_statement_the_database_fails_in(
+    small_shop: DepositShop, kind: str
+) -> None:
+    small_shop.create()
+    frozen_at_alipay(small_shop)
+    send(small_shop)
+    before, called = small_shop.contents(), small_shop.calls()
+    body = small_shop.merchant.encoded(message(small_shop, kind, notify_id="again"))
+    with small_shop.app.app_context():
+        engine = db.engine
+    for failing in range(1, 30):
+        left = count(failing - 1, -1)
+
+        def fail(statement: str, parameters: Any, left: Iterator[int] = left) -> None:
+            if next(left) == 0:
+                raise sqlite3.OperationalError("disk I/O error")
+
+        end = record_statements(engine, fail)
+        response = small_shop.post(body)
+        end()
+        if next(left) >= 0:  # there are not so many statements
+            assert response == (200, "success")
+            assert failing > 3
+            return
+        assert response == (503, "fail")
+        assert (small_shop.contents(), small_shop.calls()) == (before, called)
+    raise AssertionError("the statements do not end")
