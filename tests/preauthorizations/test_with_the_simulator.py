@@ -467,7 +467,10 @@ def test_a_freeze_of_a_killed_process_is_found(
 def _killed_in(
     shop: SimulatedShop, monkeypatch: pytest.MonkeyPatch, method: str, *, performed: bool
 ) -> None:
-    """End the process during the next call of a method, before or after Alipay performs it."""
+    """End the process during the next call of a method, before or after Alipay performs it. The
+    message about it is lost: it could arrive at any time.
+    """
+    shop.unreachable = performed
     transport = shop.run(lambda row: shop.alipay.gateway)._transport
     post = transport.post
 
