@@ -27,7 +27,7 @@ from ..exceptions import (
     BodyTooLarge,
     NotificationRefused,
 )
-from ..ledger.errors import ledger_unavailable
+from ..ledger.errors import ledger_unavailable, roll_back
 from ..operations.alerts import alert_about_rejection
 from ..operations.settlement import (
     receive_notification,
@@ -132,7 +132,7 @@ def _database_errors(merchant: Merchant) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        merchant.session.rollback()
+        roll_back(merchant.session)
         raise ledger_unavailable(error, None, None) from error
 
 

@@ -1,4 +1,4 @@
-"""Errors of the database drivers: their codes, and descriptions that contain no buyer data.
+"""Errors of the database: codes, descriptions without buyer data, and the rollback after them.
 
 The database's message helps an operator find a missing migration, for example. Many messages
 contain values of rows or parameters, buyer data among them: only messages about tables, columns and
@@ -22,6 +22,7 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
     TimeoutError,
 )
+from sqlalchemy.orm import Session, scoped_session
 
 from ..exceptions import LedgerUnavailable
 
@@ -62,6 +63,14 @@ def ledger_unavailable(
         out_trade_no=out_trade_no,
         notify_id=notify_id,
     )
+
+
+def roll_back(session: Session | scoped_session[Any]) -> None:
+    """Roll a session back; close it if the connection is lost."""
+    try:
+        session.rollback()
+    except SQLAlchemyError:
+        session.close()
 
 
 def is_outage(error: BaseException | None) -> bool:

@@ -34,6 +34,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import ORMExecuteState, Session, scoped_session
 
 from ..exceptions import LedgerUnavailable
+from .errors import roll_back
 from .tables import columns_of, mapper_of, version_of
 
 #: An execution option of the ledger's statements. The application's listeners can recognize them by
@@ -185,10 +186,7 @@ class LedgerSession:
 
     def roll_back(self) -> None:
         """Roll back; close the session if the connection is lost."""
-        try:
-            self.session.rollback()
-        except SQLAlchemyError:
-            self.session.close()
+        roll_back(self.session)
 
 
 def unfiltered(

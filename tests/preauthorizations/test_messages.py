@@ -255,3 +255,23 @@ def test_a_message_gets_fail_whichever_statement_the_database_fails_in(
         assert response == (503, "fail")
         assert (small_shop.contents(), small_shop.calls()) == (before, called)
     raise AssertionError("the statements do not end")
+
+
+def test_a_message_gets_fail_if_the_lost_connection_cannot_roll_back(
+    small_shop: DepositShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_shop.create()
+    before = small_shop.contents()
+    with small_shop.app.app_context():
+        engine = db.engine
+
+    def fail(*arguments: object) -> None:
+        raise sqlite3.OperationalError("the connection is lost")
+
+    end = record_statements(engine, fail)
+    with monkeypatch.context() as patches:
+        patches.setattr(engine.dialect, "do_rollback", fail)
+        response = send(small_shop)
+    end()
+    assert response == (503, "fail")
+    assert (small_shop.contents(), small_shop.calls()) == (before, [])
