@@ -7,15 +7,18 @@ error is logged only.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session
 
 from ..models import utc_now
 from .payment_rows import PaymentRows
-from .session import LedgerSession, short_lock_wait
+from .session import LedgerSession
 from .settlement import Models
 
 logger = logging.getLogger("flask_alipay")
@@ -28,6 +31,8 @@ NO_TRADE: Final = "TRADE_NOT_EXIST"
 NO_RESPONSE: Final = "NO_RESPONSE"
 
 _MAX_RESULT = 64
+# In milliseconds: how long a change waits for SQLite's only writer.
+_SHORT_WAIT = 250
 
 
 class QueryGroup(NamedTuple):
@@ -116,7 +121,7 @@ def _annotate(
     rows = PaymentRows(ledger_session, models.Payment, merchant)
     try:
         ledger_session.session.commit()
-        with short_lock_wait(ledger_session.connection(rows.model)):
+        with _short_lock_wait(ledger_session.connection(rows.model)):
             row = rows.read(out_trade_no, (name,), lock=True)
             changed = values(row) if row is not None else None
             done = changed is not None and rows.change(row, changed)
@@ -128,3 +133,21 @@ def _annotate(
         ledger_session.roll_back()
         kind = type(error).__name__
         logger.warning("%s of %s was not recorded (%s)", name, out_trade_no, kind)
+
+
+@contextmanager
+def _short_lock_wait(connection: Connection) -> Iterator[None]:
+    """Wait for another writer of a SQLite database for a quarter of a second only, in the block.
+
+    Other databases lock rows, which a statement can skip.
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    usual = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {min(int(usual), _SHORT_WAIT)}")
+    try:
+        yield
+    finally:
+        with suppress(SQLAlchemyError):
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(usual)}")

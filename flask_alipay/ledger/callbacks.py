@@ -42,7 +42,14 @@ from sqlalchemy.orm import Session, scoped_session
 
 from ..exceptions import CallbackFailed, TransactionEnded
 from .errors import is_serialization_error, mysql_errno
-from .session import MYSQL, LedgerSession, driver_of, is_open, transaction_state
+from .session import (
+    MYSQL,
+    LedgerSession,
+    driver_of,
+    is_open,
+    statement_guards,
+    transaction_state,
+)
 
 logger = logging.getLogger("flask_alipay")
 
@@ -92,9 +99,6 @@ _SAVEPOINT = "flask_alipay_callback"
 _GUARDED = "flask_alipay.ledger.callbacks"
 # The active guards by connection.
 _guards: dict[Connection, TransactionGuard] = {}
-# SQLAlchemy's connection objects last as long as a transaction: those without callbacks have no
-# listener, and none is removed. A listener for the connection's commit would slow each statement.
-_observed: WeakSet[Connection] = WeakSet()
 _listening: WeakSet[Dialect] = WeakSet()
 
 
@@ -122,7 +126,6 @@ def run_callbacks(
             raise RuntimeError(_OTHER_SESSION)
 
     for callback in callbacks:
-        name = callback_name(callback)
         try:
             with transaction:
                 result = callback(payment)
@@ -132,6 +135,7 @@ def run_callbacks(
                     reject_unfinished(result)
                 session.flush()
         except Exception as error:
+            name = callback_name(callback)
             if isinstance(error, StatementError):
                 error.hide_parameters = True  # a statement's parameters are customer data
             # The shop's own message goes to the log like its other errors, not into the journal.
@@ -240,8 +244,9 @@ class TransactionGuard:
         self._error: BaseException | None = None
         # The error with which the database has rolled the transaction back.
         self._lost: BaseException | None = None
-        if connection not in _observed:
-            _listen(connection)
+        if connection.dialect not in _listening:
+            _listening.add(connection.dialect)
+            event.listen(connection.engine, "handle_error", _on_error)
 
     def __enter__(self) -> None:
         self._error = None
@@ -249,9 +254,11 @@ class TransactionGuard:
             self._connection.exec_driver_sql(f"SAVEPOINT {_SAVEPOINT}")
         self._session.info[_GUARDED] = True
         _guards[self._connection] = self
+        statement_guards[self._connection] = self._check_statement
 
     def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
         self._session.info.pop(_GUARDED, None)
+        statement_guards.pop(self._connection, None)
         _guards.pop(self._connection, None)
         if kind is None:
             self._check()
@@ -281,16 +288,20 @@ class TransactionGuard:
         if self._open is None:
             self._release()
 
-    def check_open(self) -> None:
-        """Check, before a statement, that it will not begin another transaction.
+    def _check_statement(self, statement: str) -> None:
+        """Check that a statement will neither end the transaction nor begin another one.
 
-        :raises TransactionEnded: if the transaction is over according to the driver.
+        :raises TransactionEnded: if it would, or if the transaction is over according to the
+            driver.
         :raises DBAPIError: if the database has rolled it back.
         """
         if self._lost is not None:
             raise self._lost
         if self._open and not is_open(self._connection):
             raise TransactionEnded(_PAST_THE_SESSION)
+        on_mariadb = self._connection.dialect.name in MYSQL
+        if (_FORBIDDEN_ON_MARIADB if on_mariadb else _FORBIDDEN).match(statement):
+            raise TransactionEnded(_MUST_NOT)
 
     def _release(self) -> None:
         """Release the savepoint, which only the same, intact transaction has."""
@@ -333,30 +344,10 @@ class TransactionGuard:
             return True
 
 
-def _listen(connection: Connection) -> None:
-    """Listen to a connection's statements, and to all errors of its engine."""
-    _observed.add(connection)
-    event.listen(connection, "before_cursor_execute", _refuse_statement)
-    if connection.dialect not in _listening:
-        _listening.add(connection.dialect)
-        event.listen(connection.engine, "handle_error", _on_error)
-
-
 @event.listens_for(Session, "before_commit")
 def _refuse_commit(session: Session) -> None:
     if _GUARDED in session.info and not session.in_nested_transaction():
         raise TransactionEnded(_MUST_NOT)
-
-
-def _refuse_statement(
-    connection: Connection, cursor: object, statement: str, *others: object
-) -> None:
-    guard = _guards.get(connection)
-    if guard is not None:
-        guard.check_open()
-        on_mariadb = connection.dialect.name in MYSQL
-        if (_FORBIDDEN_ON_MARIADB if on_mariadb else _FORBIDDEN).match(statement):
-            raise TransactionEnded(_MUST_NOT)
 
 
 def _on_error(context: ExceptionContext) -> None:

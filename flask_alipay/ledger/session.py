@@ -12,16 +12,16 @@ same attributes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
+from weakref import WeakSet
 
 from sqlalchemy import (
     Connection,
+    Dialect,
     Executable,
-    Integer,
     Result,
     StaticPool,
     Update,
@@ -30,20 +30,17 @@ from sqlalchemy import (
     inspect,
     update,
 )
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import ORMExecuteState, Session, scoped_session
 
 from ..exceptions import LedgerUnavailable
 from .errors import roll_back
-from .tables import columns_of, mapper_of, version_of
+from .tables import columns_of, is_simple, mapper_of, version_of
 
 #: An execution option of the ledger's statements. The application's listeners can recognize them by
 #: it, for example not to raise an exception if no tenant is selected.
 OPTION: Final = "flask_alipay"
 
 MYSQL = ("mysql", "mariadb")
-#: In milliseconds: how long a statement without importance waits for SQLite's only writer.
-SHORT_WAIT: Final = 250
 # The MySQL protocol's flag SERVER_STATUS_IN_TRANS, as of the server's last response.
 _IN_TRANSACTION = 1
 # libpq's transaction status PQTRANS_INERROR.
@@ -101,8 +98,11 @@ class LedgerSession:
         return self._connections[model]
 
     def open_connection(self, model: Any) -> tuple[Connection, bool | None]:
-        """Return what :meth:`connection` does, and the result of :func:`is_open`."""
+        """Return what :meth:`connection` does, and the result of :func:`is_open`; from now on,
+        :data:`statement_guards` has an effect.
+        """
         connection = self.connection(model)
+        _guard_statements(connection)
         return connection, is_open(connection)
 
     def claiming_connection(self, model: Any) -> tuple[Connection, bool]:
@@ -182,6 +182,10 @@ class LedgerSession:
     def add(self, row: Any) -> None:
         """Insert a row as the application would, with its events and defaults."""
         self.session.add(row)
+        self.session.flush()
+
+    def flush(self) -> None:
+        """Write the session's changed objects."""
         self.session.flush()
 
     def roll_back(self) -> None:
@@ -264,7 +268,7 @@ def change(
 
 def is_plain(session: LedgerSession, model: Any) -> bool:
     """Return whether no hook could observe a skipped load or flush of a class's object."""
-    if not _is_simple(model) or session.observed:
+    if not is_simple(model) or session.observed:
         return False
     mapper = mapper_of(model)
     rows, objects = mapper.dispatch, mapper.class_manager.dispatch
@@ -281,26 +285,32 @@ def is_plain(session: LedgerSession, model: Any) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _is_simple(model: Any) -> bool:
-    """Return whether a class has no inheritance, version counter or constructor, and an integer as
-    its primary key.
-    """
-    mapper = mapper_of(model)
-    identity = columns_of(model)["id"]
-    return (
-        mapper.inherits is None
-        and mapper.polymorphic_on is None
-        and mapper.version_id_col is None
-        and mapper.class_manager.original_init is mapper.registry.constructor
-        and tuple(mapper.primary_key) == (identity,)
-        and isinstance(identity.type, Integer)
-    )
-
-
-@lru_cache(maxsize=64)
 def _update_of(model: Any) -> Mapping[str, Any]:
     """Return the arguments by which a session chooses the bind for updates of a class."""
     return {"mapper": inspect(model), "clause": update(model)}
+
+
+#: Called before each statement, by connection; see :meth:`LedgerSession.open_connection`.
+statement_guards: Final[dict[Connection, Callable[[str], None]]] = {}
+_guarded: Final[WeakSet[Dialect]] = WeakSet()
+
+
+def _guard_statements(connection: Connection) -> None:
+    """Have :data:`statement_guards` called from now on, for all connections of an engine.
+
+    A connection object lasts as long as a transaction: one more listener on each costs more than
+    one on the place where the dialect executes all statements.
+    """
+    if connection.dialect not in _guarded:
+        for name in ("do_execute", "do_executemany", "do_execute_no_params"):
+            event.listen(connection.engine, name, _call_guard)
+        _guarded.add(connection.dialect)  # after it: another thread relies on it
+
+
+def _call_guard(cursor: object, statement: str, *parameters_and_context: Any) -> None:
+    guard = statement_guards.get(parameters_and_context[-1].root_connection)
+    if guard is not None:
+        guard(statement)
 
 
 def driver_of(connection: Connection) -> Any:
@@ -372,24 +382,6 @@ def commits_by_itself(connection: Connection) -> bool:
     if hasattr(driver, "get_autocommit"):  # PyMySQL, mysqlclient
         return bool(driver.get_autocommit())
     return getattr(driver, "autocommit", False) is True  # mysql-connector queries the server
-
-
-@contextmanager
-def short_lock_wait(connection: Connection) -> Iterator[None]:
-    """Wait for another writer of a SQLite database for :data:`SHORT_WAIT` only, within the block.
-
-    Other databases lock rows, which a statement can skip.
-    """
-    if connection.dialect.name != "sqlite":
-        yield
-        return
-    usual = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
-    connection.exec_driver_sql(f"PRAGMA busy_timeout = {min(int(usual), SHORT_WAIT)}")
-    try:
-        yield
-    finally:
-        with suppress(SQLAlchemyError):
-            connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(usual)}")
 
 
 def _status(driver: Any) -> int | None:

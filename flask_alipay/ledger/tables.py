@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, inspect
+from sqlalchemy import Integer, and_, inspect
 
 
 class Version(NamedTuple):
@@ -20,7 +20,7 @@ class Version(NamedTuple):
 
     @property
     def columns(self) -> list[Any]:
-        """The columns to read before a row is update_count."""
+        """The columns to read before a row is changed."""
         keys = (key.label(f"parent_{place}") for place, key in enumerate(self.parent))
         return [self.column.label("version"), *keys]
 
@@ -69,3 +69,20 @@ def version_of(model: Any) -> Version | None:
         return None
     own = column.table is mapper.local_table
     return Version(column, after, () if own else tuple(column.table.primary_key.columns))
+
+
+@lru_cache(maxsize=64)
+def is_simple(model: Any) -> bool:
+    """Return whether a class has no inheritance, version counter or constructor, and an integer as
+    its primary key.
+    """
+    mapper = mapper_of(model)
+    identity = columns_of(model)["id"]
+    return (
+        mapper.inherits is None
+        and mapper.polymorphic_on is None
+        and mapper.version_id_col is None
+        and mapper.class_manager.original_init is mapper.registry.constructor
+        and tuple(mapper.primary_key) == (identity,)
+        and isinstance(identity.type, Integer)
+    )

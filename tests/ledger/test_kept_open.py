@@ -9,7 +9,7 @@ from contextlib import nullcontext, suppress
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select, text
+from sqlalchemy import event, insert, select, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -145,6 +145,18 @@ def test_one_that_sqlalchemy_knows_of_is_found_whatever_follows_it(shop: Shop, w
 
     settle_breaking(shop, go_on)
     assert shop.status() == UNTOUCHED
+
+
+def test_many_rows_at_once_after_a_rollback_of_the_driver_are_not_inserted(shop: Shop) -> None:
+    rows = [{"out_trade_no": "A1", "event": event, "weight": 1} for event in ("one", "two")]
+
+    def go_on(session: Session) -> None:
+        driver(session).rollback()
+        session.connection().execute(insert(Parcel), rows)
+
+    settle_breaking(shop, go_on)
+    assert shop.status() == UNTOUCHED
+    assert shop.parcels() == []
 
 
 def test_the_callbacks_after_it_are_not_called(small_shop: Shop) -> None:
