@@ -87,7 +87,7 @@ class RefundLedger:
             raise InvalidAmount("amount", "exceeds the refundable amount")
         if known is not None:
             known.status, known.created_at = PROCESSING, utc_now()  # submitted again
-            self._session.session.flush()
+            self._session.flush()
             return OpenedRefund(known, new=True, known=True)
         row = self._model(
             merchant=self._merchant,
@@ -153,7 +153,7 @@ class RefundLedger:
             self._session.session.delete(aggregate)
         else:
             aggregate.refund_fen -= refund_fen
-        self._session.session.flush()
+        self._session.flush()
         if not self.succeed(requested):
             self.add(out_trade_no, out_request_no, refund_fen)
         return True
@@ -196,7 +196,7 @@ class RefundLedger:
             return False
         for name, value in {"status": status, **values}.items():
             setattr(row, name, value)
-        self._session.session.flush()
+        self._session.flush()
         return True
 
     def lock(self, out_trade_no: str) -> list[Any]:
@@ -311,10 +311,11 @@ class RefundResultWriter:
         if self._journal.was_acknowledged(entry):
             return LedgerUpdate("duplicate", ())
         counted = self._count_refund(payment, result.refund_fen)
+        self._session.flush()
         return make_update((), result.refund_fen if counted else 0)
 
     def _count_refund(self, payment: Any, refund_fen: int) -> bool:
-        """Add to the refunded amount; the payment's row is locked.
+        """Add to the refunded amount, without a flush; the payment's row is locked.
 
         :returns: ``False`` if the payment is fully refunded already.
         :raises PaymentMismatch: if the payment is not paid, or less than that amount is left.
@@ -330,7 +331,6 @@ class RefundResultWriter:
                 "refund_amount", f"at most {format_amount(left)}", format_amount(refund_fen)
             )
         payment.refunded_fen += refund_fen
-        self._session.session.flush()
         return True
 
 

@@ -104,7 +104,7 @@ class ReportedRefunds(RefundLedger):
             return
         aggregate.refund_fen += refund_fen
         aggregate.created_at = utc_now()
-        self._session.session.flush()
+        self._session.flush()
 
     def _is_taken(self, out_trade_no: str, out_request_no: str) -> bool:
         """Return whether the unique constraint, which compares by the database's collation, rejects
@@ -155,7 +155,7 @@ def record_known_refund(
     missing = min(missing, payment.total_fen - payment.refunded_fen)
     if missing:
         payment.refunded_fen += missing
-        session.session.flush()
+        session.flush()
     if not number and not update.refund_fen:
         return update
     return make_update(update.events, number).with_refunds(number)
