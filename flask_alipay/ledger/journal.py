@@ -111,7 +111,7 @@ class Journal:
             self._session.execute(select(literal(1)), self._payments)
             return
         payload = dict(entry.payload)
-        if CREDENTIAL_NAMES.search("\0".join(payload)):
+        if CREDENTIAL_NAMES.search("\0".join(payload).lower()):
             payload = mask_credential_fields(payload)
         row = {
             "notify_id": entry.notify_id,

@@ -11,8 +11,8 @@ from typing import Any, Final
 MASK: Final = "***"
 
 _NAME: Final = re.compile(r"(?:token|auth_?code)$", re.IGNORECASE)
-#: Occurs in every text that contains the name of a credential.
-CREDENTIAL_NAMES: Final = re.compile(r"token|auth_?code", re.IGNORECASE)
+#: Occurs in every text in lower case that contains the name of a credential.
+CREDENTIAL_NAMES: Final = re.compile(r"token|auth_?code")
 
 
 def mask_credential_fields(params: Mapping[str, str]) -> dict[str, str]:
@@ -20,7 +20,7 @@ def mask_credential_fields(params: Mapping[str, str]) -> dict[str, str]:
 
     All other values stay as they are signed.
     """
-    if not CREDENTIAL_NAMES.search("\0".join(params)):
+    if not CREDENTIAL_NAMES.search("\0".join(params).lower()):
         return dict(params)
     return {name: MASK if _NAME.search(name) else value for name, value in params.items()}
 
@@ -39,7 +39,7 @@ def mask_credentials_in_json(text: str) -> str:
     """
     # A member's name may be escaped.
     if not text.lstrip().startswith(("{", "[")) or not (
-        "\\u" in text or CREDENTIAL_NAMES.search(text)
+        "\\u" in text or CREDENTIAL_NAMES.search(text.lower())
     ):
         return text
     try:
