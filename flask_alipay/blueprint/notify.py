@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
 from flask import Response, after_this_request, current_app, has_request_context, request
@@ -88,19 +88,17 @@ class NotifyView:
             return _respond_to_probe(probe)
         try:
             body = read_body(batches=config.protocol == "mapi")
-            with _database_errors(merchant):
-                params, settled = receive_notification(merchant, body)
-                if settled is None:
-                    return _receive_other(merchant, params)
+            params, settled = receive_notification(merchant, body)
+            if settled is None:
+                return _receive_other(merchant, params)
             for report, settlement in settled:
                 log_settled(settlement.outcome, report, config.merchant)
         except NotificationRefused as error:
-            log_rejected(error, body, config.merchant)
-            if config.rejected_path is not None:
-                keep(config.rejected_path, error, body)
-            send_signal(merchant, notification_refused, error=error)
-            alert_about_rejection(merchant, error)
-            return _respond("fail", error.status)
+            return _refuse(merchant, error, body)
+        except SQLAlchemyError as error:
+            # Outside of the ledger's own transaction: what a message is about is read before it.
+            roll_back(merchant.session)
+            return _refuse(merchant, ledger_unavailable(error, None, None), body)
         return _respond("success", 200)
 
     def prepare(self, endpoint: str | None, values: object) -> None:
@@ -122,18 +120,15 @@ class NotifyView:
             csrf.exempt(current_app.blueprints[gateway.rpartition(".")[0]])
 
 
-@contextmanager
-def _database_errors(merchant: Merchant) -> Iterator[None]:
-    """Refuse a notification if the database fails outside of the ledger's own transaction: what a
-    message is about is read before.
-
-    :raises LedgerUnavailable: instead of the database's error.
-    """
-    try:
-        yield
-    except SQLAlchemyError as error:
-        roll_back(merchant.session)
-        raise ledger_unavailable(error, None, None) from error
+def _refuse(merchant: Merchant, error: NotificationRefused, body: bytes) -> Response:
+    """Log a rejection, tell the application and its operators, and respond with ``fail``."""
+    config = merchant.config
+    log_rejected(error, body, config.merchant)
+    if config.rejected_path is not None:
+        keep(config.rejected_path, error, body)
+    send_signal(merchant, notification_refused, error=error)
+    alert_about_rejection(merchant, error)
+    return _respond("fail", error.status)
 
 
 def _receive_other(merchant: Merchant, params: Mapping[str, str]) -> Response:
