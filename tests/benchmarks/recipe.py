@@ -27,9 +27,10 @@ from flask import Flask, request
 from . import sdk, shops, verdicts
 from .databases import database, on_each
 from .race import race
-from .settling import apps, delivering
+from .settling import apps, delivering, notifications
 
-ROUNDS, CALLS = 30, 20
+# As in ``settling``.
+ROUNDS, CALLS = 20, 50
 REACH = {"sqlite": 1.3, "postgresql": 1.3, "mariadb": 1.3}
 
 _COLUMNS = (
@@ -95,12 +96,10 @@ def first(kind: str, alipay: Any, rounds: int = ROUNDS, calls: int = CALLS) -> N
     :param kind: of database.
     :param alipay: the SDK's client.
     """
-    key = shops.alipay_key()
     with database(kind) as url:
         (ours, _), recipe = apps(url), recipe_app(url, alipay)
         count = (rounds + 1) * calls
-        mine = [shops.notification(number, key) for number in shops.orders(ours, "A", count)]
-        theirs = [shops.notification(number, key) for number in shops.orders(ours, "B", count)]
+        mine, theirs = notifications(ours, count)
         found = race(
             *(delivering(ours, mine), delivering(recipe, theirs)), rounds=rounds, calls=calls
         )
