@@ -57,7 +57,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 gc.disable()
 
 
-#: They start processes and wait for them, some of them for ten seconds.
+#: They wait for processes or for an answer that does not come, some of them for ten seconds.
 _LONG = (
     "tests/docs/test_html.py",
     "tests/docs/test_offline.py",
@@ -66,6 +66,8 @@ _LONG = (
     "tests/end_to_end/test_confirmation.py",
     "tests/examples/test_worker.py",
     "tests/ledger/test_migrations.py",
+    "tests/openapi/test_every_method.py",
+    "tests/openapi/test_over_http.py",
     "tests/oracles/",
     "tests/test_pytest_plugin.py",
 )
@@ -97,6 +99,16 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_unconfigure() -> None:
+    """Collect the garbage of the last tests once, for its warnings.
+
+    pytest does it five times, and Python as the process ends: seconds for each worker.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass(frozen=True)

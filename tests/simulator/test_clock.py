@@ -115,7 +115,7 @@ def test_a_call_that_fails_does_not_stop_the_clock(caplog):
 
 @pytest.fixture
 def slow():
-    """Has tasks there, until the end of the test."""
+    """A task, what it sets when it begins, and what it waits for, set at the latest afterwards."""
     opens, entered = threading.Event(), threading.Event()
 
     def visit():
@@ -123,19 +123,20 @@ def slow():
         assert opens.wait(30)
 
     task = Task("slow", visit)
-    yield task, entered
+    yield task, entered, opens
     opens.set()
 
 
 def test_tasks_of_different_keys_do_not_wait_for_each_other(slow):
     clock, done, elsewhere = SystemClock(), threading.Event(), threading.Event()
-    task, entered = slow
+    task, entered, opens = slow
     clock.call_later(timedelta(0), task)
     assert entered.wait(30)
     clock.call_later(timedelta(0), done.set)
     clock.call_later(timedelta(0), Task("elsewhere", elsewhere.set))
     assert done.wait(30)
     assert elsewhere.wait(30)
+    opens.set()
 
 
 def test_a_failing_task_is_logged_and_prevents_no_other(caplog):
@@ -148,7 +149,7 @@ def test_a_failing_task_is_logged_and_prevents_no_other(caplog):
 
 def test_advancing_does_tasks_in_order_before_it_returns(slow):
     clock, seen = SystemClock(), []
-    task, entered = slow
+    task, entered, opens = slow
     clock.call_later(timedelta(0), task)
     assert entered.wait(30)
 
@@ -165,6 +166,7 @@ def test_advancing_does_tasks_in_order_before_it_returns(slow):
     here = threading.current_thread()
     names = ["waits for the slow one", "1 at the one", "2 at the other", "3 at the one"]
     assert seen == [(name, here) for name in names]
+    opens.set()
 
 
 def test_only_advance_runs_due_callbacks_while_it_moves_the_time():
