@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import stat
 import subprocess
 import sys
@@ -75,6 +76,22 @@ def test_the_kept_keys_are_for_their_owner_alone(tmp_path):
     (file,) = tmp_path.iterdir()  # and no half-written one beside it
     assert file.name == KEYS_FILE
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_the_keys_of_a_process_that_was_quicker_are_used(tmp_path, monkeypatch):
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    quicker = get_merchant(elsewhere)
+    new = SimulatedMerchant.new
+
+    def meanwhile():
+        shutil.copytree(elsewhere, here, dirs_exist_ok=True)
+        return new()
+
+    here.mkdir()
+    monkeypatch.setattr(SimulatedMerchant, "new", meanwhile)
+    assert get_merchant(here).md5_key == quicker.md5_key
+    assert [file.name for file in here.iterdir()] == [KEYS_FILE]
 
 
 def test_a_folder_that_cannot_be_written_to_does_no_harm(tmp_path):

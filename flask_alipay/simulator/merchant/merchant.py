@@ -8,7 +8,6 @@ configured, so that an app's processes (a second worker, a command) are one merc
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import json
 import os
@@ -157,10 +156,10 @@ def _kept(file: Path) -> SimulatedMerchant:
     if not file.exists():
         new = SimulatedMerchant.new()
         try:
-            _write(file, new)
+            if _write(file, new):
+                return new
         except OSError:
             return new
-    # Read in any case: another process may have been quicker.
     try:
         keys = json.loads(file.read_text("ascii"))
         return SimulatedMerchant(
@@ -175,8 +174,11 @@ def _kept(file: Path) -> SimulatedMerchant:
         ) from None
 
 
-def _write(file: Path, merchant: SimulatedMerchant) -> None:
-    """Write a file atomically, unless it exists; readable by this user only."""
+def _write(file: Path, merchant: SimulatedMerchant) -> bool:
+    """Write a file atomically, readable by this user only.
+
+    :returns: ``False`` if it exists: another process was quicker.
+    """
     keys = {
         "private_key": private_pem(merchant.private_key),
         "alipay_private_key": private_pem(merchant.alipay_private_key),
@@ -186,7 +188,9 @@ def _write(file: Path, merchant: SimulatedMerchant) -> None:
     try:
         with os.fdopen(handle, "w", encoding="ascii") as new:
             json.dump(keys, new)
-        with contextlib.suppress(FileExistsError):
-            os.link(name, file)
+        os.link(name, file)
+    except FileExistsError:
+        return False
     finally:
         Path(name).unlink()
+    return True
