@@ -27,10 +27,8 @@ from flask import Flask, request
 from . import sdk, shops, verdicts
 from .databases import database, on_each
 from .race import race
-from .settling import apps, delivering, notifications
+from .settling import CALLS, ROUNDS, apps, delivering, notifications
 
-# As in ``settling``.
-ROUNDS, CALLS = 20, 50
 REACH = {"sqlite": 1.3, "postgresql": 1.3, "mariadb": 1.3}
 
 _COLUMNS = (

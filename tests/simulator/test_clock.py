@@ -115,7 +115,7 @@ def test_a_call_that_fails_does_not_stop_the_clock(caplog):
 
 @pytest.fixture
 def slow():
-    """A task, what it sets when it begins, and what it waits for, set at the latest afterwards."""
+    """A task that waits, the event that it sets first, and the one that ends its wait."""
     opens, entered = threading.Event(), threading.Event()
 
     def visit():
