@@ -98,7 +98,9 @@ class NotifyView:
         except SQLAlchemyError as error:
             # Outside of the ledger's own transaction: what a message is about is read before it.
             roll_back(merchant.session)
-            return _refuse(merchant, ledger_unavailable(error, None, None), body)
+            refusal = ledger_unavailable(error, None, None)
+            refusal.__cause__ = error
+            return _refuse(merchant, refusal, body)
         return _respond("success", 200)
 
     def prepare(self, endpoint: str | None, values: object) -> None:
