@@ -31,7 +31,7 @@ NO_TRADE: Final = "TRADE_NOT_EXIST"
 NO_RESPONSE: Final = "NO_RESPONSE"
 
 _MAX_RESULT = 64
-# In milliseconds: how long a change waits for SQLite's only writer.
+# Milliseconds that a change waits for another writer of a SQLite database.
 _SHORT_WAIT = 250
 
 
@@ -137,7 +137,7 @@ def _annotate(
 
 @contextmanager
 def _short_lock_wait(connection: Connection) -> Iterator[None]:
-    """Wait for another writer of a SQLite database for a quarter of a second only, in the block.
+    """Limit the wait for another writer of a SQLite database within the block.
 
     Other databases lock rows, which a statement can skip.
     """

@@ -34,22 +34,14 @@ from contextlib import AsyncContextDecorator, ContextDecorator
 from contextvars import copy_context
 from functools import partial
 from typing import Any, NoReturn
-from weakref import WeakSet
 
-from sqlalchemy import Connection, Dialect, ExceptionContext, event
+from sqlalchemy import Connection, ExceptionContext, event
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.orm import Session, scoped_session
 
 from ..exceptions import CallbackFailed, TransactionEnded
 from .errors import is_serialization_error, mysql_errno
-from .session import (
-    MYSQL,
-    LedgerSession,
-    driver_of,
-    is_open,
-    statement_guards,
-    transaction_state,
-)
+from .session import MYSQL, LedgerSession, driver_of, guards, is_open, transaction_state
 
 logger = logging.getLogger("flask_alipay")
 
@@ -97,9 +89,6 @@ _SAVEPOINT = "flask_alipay_callback"
 
 # Key in a session's ``info`` while a callback runs.
 _GUARDED = "flask_alipay.ledger.callbacks"
-# The active guards by connection.
-_guards: dict[Connection, TransactionGuard] = {}
-_listening: WeakSet[Dialect] = WeakSet()
 
 
 def run_callbacks(
@@ -244,22 +233,17 @@ class TransactionGuard:
         self._error: BaseException | None = None
         # The error with which the database has rolled the transaction back.
         self._lost: BaseException | None = None
-        if connection.dialect not in _listening:
-            _listening.add(connection.dialect)
-            event.listen(connection.engine, "handle_error", _on_error)
 
     def __enter__(self) -> None:
         self._error = None
         if self._open is None:
             self._connection.exec_driver_sql(f"SAVEPOINT {_SAVEPOINT}")
         self._session.info[_GUARDED] = True
-        _guards[self._connection] = self
-        statement_guards[self._connection] = self._check_statement
+        guards[self._connection] = self
 
     def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
         self._session.info.pop(_GUARDED, None)
-        statement_guards.pop(self._connection, None)
-        _guards.pop(self._connection, None)
+        guards.pop(self._connection, None)
         if kind is None:
             self._check()
 
@@ -288,7 +272,7 @@ class TransactionGuard:
         if self._open is None:
             self._release()
 
-    def _check_statement(self, statement: str) -> None:
+    def check_statement(self, statement: str) -> None:
         """Check that a statement will neither end the transaction nor begin another one.
 
         :raises TransactionEnded: if it would, or if the transaction is over according to the
@@ -348,9 +332,3 @@ class TransactionGuard:
 def _refuse_commit(session: Session) -> None:
     if _GUARDED in session.info and not session.in_nested_transaction():
         raise TransactionEnded(_MUST_NOT)
-
-
-def _on_error(context: ExceptionContext) -> None:
-    guard = _guards.get(context.connection) if context.connection is not None else None
-    if guard is not None:
-        guard.on_error(context)

@@ -12,15 +12,16 @@ same attributes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from weakref import WeakSet
 
 from sqlalchemy import (
     Connection,
     Dialect,
+    ExceptionContext,
     Executable,
     Result,
     StaticPool,
@@ -34,7 +35,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, scoped_session
 
 from ..exceptions import LedgerUnavailable
 from .errors import roll_back
-from .tables import columns_of, is_simple, mapper_of, version_of
+from .tables import columns_of, is_simple, mapper_of, update_bind, version_of
 
 #: An execution option of the ledger's statements. The application's listeners can recognize them by
 #: it, for example not to raise an exception if no tenant is selected.
@@ -91,18 +92,18 @@ class LedgerSession:
         if self._transaction is not self.session.get_transaction():
             self._connections = {}
         if model not in self._connections:
-            bind = self.session.get_bind(**_update_of(model))
+            bind = self.session.get_bind(**update_bind(model))
             found = self._connections.get(bind) or self._begin(bind)
             self._connections[bind] = self._connections[model] = found
             self._transaction = self.session.get_transaction()
         return self._connections[model]
 
     def open_connection(self, model: Any) -> tuple[Connection, bool | None]:
-        """Return what :meth:`connection` does, and the result of :func:`is_open`; from now on,
-        :data:`statement_guards` has an effect.
+        """Return what :meth:`connection` does, and the result of :func:`is_open`. A guard in
+        :data:`guards` is told of the connection's statements from now on.
         """
         connection = self.connection(model)
-        _guard_statements(connection)
+        _listen(connection)
         return connection, is_open(connection)
 
     def claiming_connection(self, model: Any) -> tuple[Connection, bool]:
@@ -284,33 +285,42 @@ def is_plain(session: LedgerSession, model: Any) -> bool:
     )
 
 
-@lru_cache(maxsize=64)
-def _update_of(model: Any) -> Mapping[str, Any]:
-    """Return the arguments by which a session chooses the bind for updates of a class."""
-    return {"mapper": inspect(model), "clause": update(model)}
+class Guard(Protocol):
+    """Guard of a connection's transaction."""
+
+    def check_statement(self, statement: str) -> None:
+        """Raise an exception if a statement must not be executed."""
+
+    def on_error(self, context: ExceptionContext) -> None:
+        """Take note of a driver's error."""
 
 
-#: Called before each statement, by connection; see :meth:`LedgerSession.open_connection`.
-statement_guards: Final[dict[Connection, Callable[[str], None]]] = {}
+#: The active guards; see :meth:`LedgerSession.open_connection`.
+guards: Final[dict[Connection, Guard]] = {}
 _guarded: Final[WeakSet[Dialect]] = WeakSet()
 
 
-def _guard_statements(connection: Connection) -> None:
-    """Have :data:`statement_guards` called from now on, for all connections of an engine.
+def _listen(connection: Connection) -> None:
+    """Tell :data:`guards` of all statements and errors of a connection's engine from now on.
 
-    A connection object lasts as long as a transaction: one more listener on each costs more than
-    one on the place where the dialect executes all statements.
+    A connection object lasts as long as a transaction: a listener on each would cost more.
     """
     if connection.dialect not in _guarded:
         for name in ("do_execute", "do_executemany", "do_execute_no_params"):
-            event.listen(connection.engine, name, _call_guard)
+            event.listen(connection.engine, name, _check_statement)
+        event.listen(connection.engine, "handle_error", _on_error)
         _guarded.add(connection.dialect)  # after it: another thread relies on it
 
 
-def _call_guard(cursor: object, statement: str, *parameters_and_context: Any) -> None:
-    guard = statement_guards.get(parameters_and_context[-1].root_connection)
+def _check_statement(cursor: object, statement: str, *parameters_and_context: Any) -> None:
+    if (guard := guards.get(parameters_and_context[-1].root_connection)) is not None:
+        guard.check_statement(statement)
+
+
+def _on_error(context: ExceptionContext) -> None:
+    guard = guards.get(context.connection) if context.connection is not None else None
     if guard is not None:
-        guard(statement)
+        guard.on_error(context)
 
 
 def driver_of(connection: Connection) -> Any:

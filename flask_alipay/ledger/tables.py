@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Integer, and_, inspect
+from sqlalchemy import Integer, and_, inspect, update
 
 
 class Version(NamedTuple):
@@ -86,3 +86,9 @@ def is_simple(model: Any) -> bool:
         and tuple(mapper.primary_key) == (identity,)
         and isinstance(identity.type, Integer)
     )
+
+
+@lru_cache(maxsize=64)
+def update_bind(model: Any) -> Mapping[str, Any]:
+    """Return the arguments by which a session chooses the bind for updates of a class."""
+    return {"mapper": inspect(model), "clause": update(model)}
